@@ -1,0 +1,136 @@
+"""How good a language model is: nats, bits, perplexity, accuracy."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def mean_nll(logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Mean negative log-likelihood of the targets, in nats per token.
+
+    Args:
+        logits: unnormalised scores; the softmax is taken over the last axis.
+        targets: the token ids that came.
+        mask: True where a token counts; None counts all. Targets where it is False may hold
+            any value.
+    Shape:
+        logits: float [..., vocab]; targets: LongTensor [...]; mask: bool [...];
+        returns: a scalar (differentiable with respect to the logits).
+    Raises:
+        TypeError: a wrong dtype, or not tensors.
+        ValueError: shapes that do not fit, a target out of range, or no token that counts.
+    """
+    logits, targets = _counted(logits, targets, mask)
+    return F.cross_entropy(logits, targets)
+
+
+def token_accuracy(logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> float:
+    """Share of counted tokens whose target has the highest logit, between 0 and 1.
+
+    Shape:
+        logits: float [..., vocab]; targets: LongTensor [...]; mask: bool [...].
+    Raises:
+        TypeError, ValueError: as ``mean_nll``.
+    """
+    logits, targets = _counted(logits, targets, mask)
+    return (logits.argmax(dim=-1) == targets).double().mean().item()
+
+
+def perplexity(nats_per_token: float) -> float:
+    """Perplexity per token, exp of the mean negative log-likelihood in nats per token.
+
+    It is the number of equally likely choices that would be as hard to guess. Infinite when
+    the exponential is beyond a float.
+
+    Raises:
+        TypeError: not a number.
+        ValueError: NaN or below 0.
+    """
+    nats = _nats(nats_per_token)
+    try:
+        return math.exp(nats)
+    except OverflowError:
+        return math.inf
+
+
+def bits_per_token(nats_per_token: float) -> float:
+    """Mean negative log-likelihood in bits per token: nats / ln 2.
+
+    For a character model this is bits per character.
+
+    Raises:
+        TypeError: not a number.
+        ValueError: NaN or below 0.
+    """
+    return _nats(nats_per_token) / math.log(2)
+
+
+def bits_per_character(nats_per_token: float, n_tokens: int, n_characters: int) -> float:
+    """Bits per character of a text of ``n_characters`` that was predicted as ``n_tokens`` tokens.
+
+    It makes models with different tokens comparable: the total surprise in bits, shared out
+    over the characters.
+
+    Raises:
+        TypeError: not numbers, or counts that are not ints.
+        ValueError: NaN or nats below 0, or a count below 1.
+    """
+    for name, value in (("n_tokens", n_tokens), ("n_characters", n_characters)):
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"{name} must be an int, got {value!r}")
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    return bits_per_token(nats_per_token) * n_tokens / n_characters
+
+
+def _nats(value: float) -> float:
+    if isinstance(value, Tensor) and value.numel() == 1:
+        value = value.item()
+    if isinstance(value, bool) or not hasattr(value, "__float__"):
+        raise TypeError(f"nats per token must be one number, got {value!r}")
+    value = float(value)
+    if math.isnan(value) or value < 0:
+        raise ValueError(
+            f"nats per token must be 0 or more, got {value}; it is the mean of -log p: "
+            "was the sign forgotten?"
+        )
+    return value
+
+
+def _counted(logits: Tensor, targets: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Check the three and return the counted logits [n, vocab] and targets [n]."""
+    if not isinstance(logits, Tensor) or not logits.is_floating_point():
+        raise TypeError(f"logits must be a float tensor, got {_kind(logits)}")
+    if not isinstance(targets, Tensor) or targets.dtype != torch.long:
+        raise TypeError(f"targets must be a LongTensor, got {_kind(targets)}")
+    if logits.dim() < 1 or logits.shape[:-1] != targets.shape:
+        raise ValueError(
+            "logits must be [..., vocab] and targets [...] with the same leading axes, got "
+            f"{list(logits.shape)} and {list(targets.shape)}"
+        )
+    if mask is not None:
+        if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+            raise TypeError(f"mask must be a bool tensor, True = counts, got {_kind(mask)}")
+        if mask.shape != targets.shape:
+            raise ValueError(
+                f"mask must have the shape of targets, {list(targets.shape)}, "
+                f"got {list(mask.shape)}"
+            )
+        logits, targets = logits[mask], targets[mask]
+    vocab_size = logits.shape[-1]
+    logits, targets = logits.reshape(-1, vocab_size), targets.reshape(-1)
+    if targets.numel() == 0:
+        raise ValueError("no token counts: targets is empty or the mask is False everywhere")
+    if targets.min() < 0 or targets.max() >= vocab_size:
+        wrong = targets[(targets < 0) | (targets >= vocab_size)][0].item()
+        raise ValueError(
+            f"target {wrong} is out of range for logits over {vocab_size} tokens; "
+            "mask padding with mask=False instead of a special id"
+        )
+    return logits, targets
+
+
+def _kind(value: object) -> str:
+    return f"a {value.dtype} tensor" if isinstance(value, Tensor) else type(value).__name__
