@@ -1,0 +1,1 @@
+"""Models, one file per family under the names of its paper; no data, no training, no plotting."""

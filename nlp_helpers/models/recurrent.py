@@ -1,0 +1,158 @@
+"""What RNN, LSTM and GRU share: running one cell over time, in layers and directions."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+State = tuple[Tensor, ...]  # what a cell carries from step to step, each [batch, hidden_size]
+
+
+def run_cell(
+    cell: nn.Module, x: Tensor, state: State, reverse: bool = False
+) -> tuple[Tensor, State]:
+    """Apply one cell at every time step, from left to right or from right to left.
+
+    The part of the cell that needs only the input is computed for all steps at once, before the
+    loop, and unbound once: indexing `x[:, t]` inside the loop would make the backward pass write
+    a gradient of the size of all of `x` at every step, quadratic in time.
+
+    Shape:
+        x: [batch, time, input_size]; state: tuple of [batch, hidden_size].
+        Returns outputs [batch, time, hidden_size] in the order of `x`, and the last state.
+    """
+    projected = cell.project(x).unbind(dim=1)  # time tensors of [batch, gates * hidden_size]
+    outputs = []
+    for projected_t in reversed(projected) if reverse else projected:
+        state = cell.step(projected_t, state)
+        outputs.append(state[0])
+    if reverse:
+        outputs.reverse()
+    return torch.stack(outputs, dim=1), state
+
+
+class Recurrent(nn.Module):
+    """A stack of recurrent layers, each read in one or two directions.
+
+    A subclass names its cell. A cell has `project(x)`, the part that needs only the input,
+    `step(projected, state) -> state`, and `load(weight_ih, weight_hh, bias_ih, bias_hh)`.
+
+    Shape:
+        x: [batch, time, input_size].
+        state: [n_layers * directions, batch, hidden_size], or a tuple of two such tensors where
+            the cell carries two (LSTM); zeros if None. Layer 0 forward comes first, then layer 0
+            backward, as in `torch.nn`.
+        Returns outputs [batch, time, directions * hidden_size] of the top layer, and the state
+            after the last step in the shape of `state`.
+
+    Raises:
+        ValueError: sizes below 1, dropout outside [0, 1), an input of wrong rank or width, an
+            empty sequence, a state of wrong shape.
+        TypeError: an input that is not a floating-point tensor.
+    """
+
+    cell_class: ClassVar[type[nn.Module]]
+    n_states: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        n_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        **cell_options,
+    ):
+        super().__init__()
+        sizes = {"input_size": input_size, "hidden_size": hidden_size, "n_layers": n_layers}
+        for name, size in sizes.items():
+            if size < 1:
+                raise ValueError(f"{name} must be at least 1, got {size}")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1), got {dropout}")
+        self.input_size, self.hidden_size, self.n_layers = input_size, hidden_size, n_layers
+        self.directions = 2 if bidirectional else 1
+        self.dropout = nn.Dropout(dropout)
+        widths = [input_size] + [self.directions * hidden_size] * (n_layers - 1)
+        self.cells = nn.ModuleList(
+            self.cell_class(width, hidden_size, **cell_options)
+            for width in widths
+            for _ in range(self.directions)
+        )
+
+    def forward(self, x: Tensor, state: Tensor | State | None = None):
+        first_states = self._unpack(x, state)
+        last_states = []
+        for layer in range(self.n_layers):
+            if layer > 0:
+                x = self.dropout(x)
+            outputs = []
+            for direction in range(self.directions):
+                i = layer * self.directions + direction
+                output, last = run_cell(
+                    self.cells[i], x, tuple(s[i] for s in first_states), reverse=direction == 1
+                )
+                outputs.append(output)
+                last_states.append(last)
+            x = torch.cat(outputs, dim=-1)  # [batch, time, directions * hidden_size]
+        packed = tuple(torch.stack(part) for part in zip(*last_states, strict=True))
+        return x, packed if self.n_states > 1 else packed[0]
+
+    def _unpack(self, x: Tensor, state: Tensor | State | None) -> State:
+        """Check `x` and `state`; return the state as a tuple, zeros where there was none."""
+        check_input(x, self.input_size)
+        shape = (self.n_layers * self.directions, x.shape[0], self.hidden_size)
+        if state is None:
+            return tuple(x.new_zeros(shape) for _ in range(self.n_states))
+        states = (state,) if isinstance(state, Tensor) else tuple(state)
+        if len(states) != self.n_states or any(s.shape != shape for s in states):
+            raise ValueError(
+                f"state must be {self.n_states} tensor(s) of shape {list(shape)} "
+                f"[n_layers * directions, batch, hidden_size], "
+                f"got {[list(s.shape) for s in states]}"
+            )
+        return states
+
+    @classmethod
+    def from_torch(cls, module: nn.RNNBase):
+        """Copy a `torch.nn` recurrent module of the same kind, weights included.
+
+        Raises:
+            TypeError: if `module` is of another kind.
+            ValueError: for an option that we do not have (`batch_first=False`, `proj_size`).
+        """
+        if not isinstance(module, cls.torch_class):
+            raise TypeError(f"expected a torch.nn.{cls.torch_class.__name__}, got {module!r}")
+        if not module.batch_first:
+            raise ValueError("batch_first=False is not supported; build it with batch_first=True")
+        if getattr(module, "proj_size", 0):
+            raise ValueError(f"proj_size={module.proj_size} is not supported; use proj_size=0")
+        ours = cls(
+            module.input_size,
+            module.hidden_size,
+            n_layers=module.num_layers,
+            bidirectional=module.bidirectional,
+            dropout=module.dropout,
+            **cls.options_of(module),
+        ).to(module.weight_hh_l0)
+        for cell, weights in zip(ours.cells, module.all_weights, strict=True):
+            cell.load(*weights)
+        return ours.train(module.training)
+
+    @classmethod
+    def options_of(cls, module: nn.RNNBase) -> dict:
+        """The cell's own options, read off the reference module."""
+        return {"bias": module.bias}
+
+
+def check_input(x: Tensor, input_size: int) -> None:
+    """Refuse an input that a recurrent layer of this width cannot read."""
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
+        raise TypeError(f"input must be a floating-point tensor, got {kind}")
+    if x.dim() != 3 or x.shape[-1] != input_size:
+        raise ValueError(
+            f"input must have shape [batch, time, input_size={input_size}], got {list(x.shape)}"
+        )
+    if x.shape[0] == 0 or x.shape[1] == 0:
+        raise ValueError(f"input must hold at least one sequence and step, got {list(x.shape)}")

@@ -1,0 +1,59 @@
+"""A language model over any recurrent network: embed, recur, project to the vocabulary."""
+
+import torch
+from torch import Tensor, nn
+
+from nlp_helpers.models.recurrent import Recurrent
+
+
+class RecurrentLM(nn.Module):
+    """Predict the next token from all tokens so far.
+
+    Source: Mikolov et al. 2010, "Recurrent neural network based language model" (there with
+        one-hot inputs; an embedding is the same product with fewer multiplications).
+
+    Args:
+        recurrent: any of our recurrent networks, in one direction; its `input_size` is the
+            width of the embedding.
+
+    Shape:
+        tokens: integers [batch, time]; state: as the recurrent network's, or None.
+        Returns logits [batch, time, vocab_size] (logits[:, t] predict the token after
+            tokens[:, t]) and the state after the last step.
+
+    Raises:
+        ValueError: a network that reads both directions (it would see the token it predicts),
+            a token outside the vocabulary, tokens of wrong rank, dropout outside [0, 1).
+        TypeError: tokens that are not integers.
+    """
+
+    def __init__(self, vocab_size: int, recurrent: Recurrent, dropout: float = 0.0):
+        super().__init__()
+        if vocab_size < 1:
+            raise ValueError(f"vocab_size must be at least 1, got {vocab_size}")
+        if recurrent.directions != 1:
+            raise ValueError("a language model must not read from right to left: directions = 2")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1), got {dropout}")
+        self.vocab_size = vocab_size
+        self.embedding = nn.Embedding(vocab_size, recurrent.input_size)
+        self.recurrent = recurrent
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(recurrent.hidden_size, vocab_size)
+
+    def forward(self, tokens: Tensor, state=None):
+        check_tokens(tokens, self.vocab_size)
+        outputs, state = self.recurrent(self.dropout(self.embedding(tokens)), state)
+        return self.output(self.dropout(outputs)), state
+
+
+def check_tokens(tokens: Tensor, vocab_size: int) -> None:
+    """Refuse tokens that an embedding of this size cannot look up."""
+    if not isinstance(tokens, Tensor) or tokens.dtype not in (torch.int64, torch.int32):
+        kind = tokens.dtype if isinstance(tokens, Tensor) else type(tokens).__name__
+        raise TypeError(f"tokens must be a tensor of int64 or int32, got {kind}")
+    if tokens.dim() != 2 or 0 in tokens.shape:
+        raise ValueError(f"tokens must be [batch, time], none of them 0; got {list(tokens.shape)}")
+    low, high = int(tokens.min()), int(tokens.max())
+    if low < 0 or high >= vocab_size:
+        raise ValueError(f"tokens must be in [0, vocab_size={vocab_size}), got {low} .. {high}")

@@ -1,0 +1,110 @@
+"""Trained weights: our own checkpoints, each a safetensors file and a JSON that tells how.
+
+The JSON holds what the model is (`kind`, `config`, `vocabulary`), how it was made (`training`:
+seed, steps, data and its hash) and what it reached (`metrics`), and the hash of the weights.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save
+from torch import nn
+
+from nlp_helpers.data.tokenizers import CharTokenizer
+from nlp_helpers.data.vocabulary import Vocab
+from nlp_helpers.models.recurrent_lm import RecurrentLM
+from nlp_helpers.models.rnn import RNN
+
+CHECKPOINTS = Path(__file__).parent / "checkpoints"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model in eval mode, the tokenizer it was trained with, and its JSON."""
+
+    name: str
+    model: nn.Module
+    tokenizer: CharTokenizer
+    info: dict
+
+
+def build_char_rnn(config: dict) -> RecurrentLM:
+    """The character language model of chapter 01."""
+    recurrent = RNN(config["embedding_size"], config["hidden_size"], n_layers=config["n_layers"])
+    return RecurrentLM(config["vocab_size"], recurrent, dropout=config["dropout"])
+
+
+BUILDERS: dict[str, Callable[[dict], nn.Module]] = {"char-rnn": build_char_rnn}
+
+
+def load_checkpoint(name: str, folder: Path | str = CHECKPOINTS) -> Checkpoint:
+    """Load one of the book's own checkpoints, checked against its hash and its config.
+
+    Raises:
+        ValueError: an unknown name (the known ones are listed), a file that is not the one the
+            JSON describes, weights that do not fit the config.
+    """
+    folder = Path(folder)
+    json_file, weights_file = folder / f"{name}.json", folder / f"{name}.safetensors"
+    known = sorted(p.stem for p in folder.glob("*.json"))
+    if name not in known:
+        raise ValueError(f"no checkpoint {name!r} in {folder}; there are: {', '.join(known)}")
+    if not weights_file.exists():
+        raise ValueError(f"checkpoint {name!r} has no weights: {weights_file} is missing")
+    info = json.loads(json_file.read_text(encoding="utf-8"))
+    if hashlib.sha256(weights_file.read_bytes()).hexdigest() != info.get("sha256"):
+        raise ValueError(
+            f"checkpoint {name!r}: {weights_file.name} is not the file that {json_file.name} "
+            f"describes (SHA-256 differs); restore both, or make them again with `make train`"
+        )
+    if info.get("kind") not in BUILDERS:
+        raise ValueError(f"checkpoint {name!r}: unknown kind {info.get('kind')!r}")
+    model = BUILDERS[info["kind"]](info["config"])
+    try:
+        model.load_state_dict(load_file(weights_file))
+    except RuntimeError as error:
+        raise ValueError(f"checkpoint {name!r} does not fit its config: {error}") from error
+    tokenizer = CharTokenizer(Vocab((), specials=info["vocabulary"]))
+    return Checkpoint(name, model.eval(), tokenizer, info)
+
+
+def save_checkpoint(
+    name: str, model: nn.Module, info: dict, folder: Path | str = CHECKPOINTS
+) -> None:
+    """Write a model's weights and their JSON, each whole or not at all.
+
+    `info` holds kind, config, vocabulary, training and metrics; the hash is added here.
+
+    Raises:
+        ValueError: if a part of `info` is missing, or the kind is unknown.
+    """
+    missing = {"kind", "config", "vocabulary", "training", "metrics"} - info.keys()
+    if missing or info["kind"] not in BUILDERS:
+        raise ValueError(f"info needs {sorted(missing)} and a kind out of {sorted(BUILDERS)}")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = save(
+        {k: v.detach().contiguous().to(torch.float32) for k, v in model.state_dict().items()}
+    )
+    info = {"name": name, **info, "sha256": hashlib.sha256(weights).hexdigest()}
+    write_whole(folder / f"{name}.safetensors", weights)
+    write_whole(folder / f"{name}.json", (json.dumps(info, indent=1) + "\n").encode())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file through a temporary one beside it, so that no reader meets half of it."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,202 @@
+"""One visible training loop for every chapter. It knows no model and no data set."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train: number of updates, step size, clipping, schedule.
+
+    Args:
+        n_steps: number of parameter updates.
+        learning_rate: the largest step size of Adam.
+        warmup: steps over which the step size rises from 0.
+        final_fraction: the step size falls along half a cosine to this fraction of the largest.
+        clip_norm: gradients are scaled down to this norm where theirs is larger; None: never.
+        weight_decay: of AdamW, on matrices only (not on biases and gains).
+        evaluate_every: steps between two evaluations; 0: only after the last step.
+
+    Raises:
+        ValueError: numbers out of range, named.
+    """
+
+    n_steps: int
+    learning_rate: float = 1e-3
+    warmup: int = 0
+    final_fraction: float = 0.0
+    clip_norm: float | None = 1.0
+    weight_decay: float = 0.0
+    evaluate_every: int = 0
+
+    def __post_init__(self):
+        checks = {
+            "n_steps": self.n_steps >= 1,
+            "learning_rate": self.learning_rate > 0,
+            "warmup": self.warmup >= 0,
+            "final_fraction": 0 <= self.final_fraction <= 1,
+            "clip_norm": self.clip_norm is None or self.clip_norm > 0,
+            "weight_decay": self.weight_decay >= 0,
+            "evaluate_every": self.evaluate_every >= 0,
+        }
+        for name, fine in checks.items():
+            if not fine:
+                raise ValueError(f"{name} is out of range: {getattr(self, name)}")
+
+
+@dataclass
+class History:
+    """What happened in training, one entry a step (losses in nats, as the loss function's)."""
+
+    losses: list[float] = field(default_factory=list)
+    gradient_norms: list[float] = field(default_factory=list)  # before clipping
+    evaluations: dict[int, float] = field(default_factory=dict)  # step -> what evaluate returned
+    seconds: float = 0.0  # in training, evaluations apart
+
+
+def train(
+    model: nn.Module,
+    batches: Iterable,
+    loss_function: Callable[[nn.Module, object], Tensor],
+    config: TrainConfig,
+    evaluate: Callable[[nn.Module], float] | None = None,
+    max_seconds: float | None = None,
+) -> History:
+    """Fit a model: for each batch the loss, its gradient, clipping, one update.
+
+    Args:
+        batches: anything that can be iterated over again and again; an epoch is one pass.
+        loss_function: `(model, batch) -> scalar`. If it has a method `reset`, that is called at
+            the start of each epoch (see `CarriedStateLoss`).
+        evaluate: called in eval mode without gradients.
+        max_seconds: stop early after this much time in training (comparisons at equal time).
+
+    Raises:
+        ValueError: if there are no batches, or the loss is not finite (with the step).
+    """
+    optimizer = torch.optim.AdamW(
+        parameter_groups(model, config.weight_decay), lr=config.learning_rate
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: warmup_cosine(step, config)
+    )
+    history = History()
+    model.train()
+    for step, batch in enumerate(itertools.islice(_epochs(batches, loss_function), config.n_steps)):
+        start = time.perf_counter()
+        optimizer.zero_grad()
+        loss = loss_function(model, batch)
+        if not torch.isfinite(loss):
+            raise ValueError(f"the loss is {loss.item()} at step {step}: lower the learning rate?")
+        loss.backward()
+        limit = float("inf") if config.clip_norm is None else config.clip_norm
+        norm = nn.utils.clip_grad_norm_(model.parameters(), limit)
+        optimizer.step()
+        schedule.step()
+        history.seconds += time.perf_counter() - start
+        history.losses.append(loss.item())
+        history.gradient_norms.append(norm.item())
+        out_of_time = max_seconds is not None and history.seconds >= max_seconds
+        last = step + 1 == config.n_steps or out_of_time
+        due = config.evaluate_every and (step + 1) % config.evaluate_every == 0
+        if evaluate is not None and (last or due):
+            history.evaluations[step + 1] = evaluated(model, evaluate)
+        if out_of_time:
+            break
+    model.eval()
+    return history
+
+
+def _epochs(batches: Iterable, loss_function) -> Iterator:
+    """The batches, over and over; tells the loss function where an epoch starts."""
+    while True:
+        if hasattr(loss_function, "reset"):
+            loss_function.reset()
+        empty = True
+        for batch in batches:
+            empty = False
+            yield batch
+        if empty:
+            raise ValueError("batches is empty (or can be iterated over only once)")
+
+
+def warmup_cosine(step: int, config: TrainConfig) -> float:
+    """The fraction of the largest step size at this step: a linear rise, then half a cosine."""
+    if step < config.warmup:
+        return (step + 1) / config.warmup
+    progress = (step - config.warmup) / max(1, config.n_steps - config.warmup)
+    cosine = 0.5 * (1 + torch.cos(torch.tensor(torch.pi * min(1.0, progress))).item())
+    return config.final_fraction + (1 - config.final_fraction) * cosine
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
+    """Parameters for AdamW: matrices decay, vectors (biases and gains) do not."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
+    ]
+
+
+@torch.no_grad()
+def evaluated(model: nn.Module, evaluate: Callable[[nn.Module], float]) -> float:
+    """Call `evaluate(model)` in eval mode without gradients; then back to the mode before."""
+    was_training = model.training
+    model.eval()
+    try:
+        return float(evaluate(model))
+    finally:
+        model.train(was_training)
+
+
+class CarriedStateLoss:
+    """Cross-entropy of a recurrent language model that remembers its state between batches.
+
+    The state goes on from batch to batch, the gradient does not: this is truncated
+    backpropagation through time (Williams and Peng 1990), truncated at the batch's length.
+
+    Shape:
+        batch: (tokens [batch, time], targets [batch, time]); returns a scalar, nats per token.
+    """
+
+    def __init__(self):
+        self.state = None
+
+    def reset(self) -> None:
+        self.state = None
+
+    def __call__(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        tokens, targets = batch
+        logits, state = model(tokens, self.state)
+        self.state = detached(state)
+        return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+def detached(state):
+    """The same state (a tensor or a tuple of them) without its history of gradients."""
+    return state.detach() if isinstance(state, Tensor) else tuple(s.detach() for s in state)
+
+
+def language_model_nll(model: nn.Module, batches: Iterable) -> float:
+    """Mean negative log-likelihood (nats per token) of a recurrent model over a text.
+
+    The state is carried from batch to batch, so every token is predicted from all before it in
+    its row. Call it through `evaluated`, or with a model in eval mode, under `torch.no_grad()`.
+
+    Raises:
+        ValueError: if there are no batches.
+    """
+    loss_function = CarriedStateLoss()
+    total, count = 0.0, 0
+    for tokens, targets in batches:
+        total += loss_function(model, (tokens, targets)).item() * targets.numel()
+        count += targets.numel()
+    if count == 0:
+        raise ValueError("batches is empty: nothing to evaluate")
+    return total / count

@@ -1,0 +1,91 @@
+"""Our checkpoints: written whole, checked against hash and config, refused by name."""
+
+import json
+
+import pytest
+import torch
+
+from nlp_helpers import pretrained
+from nlp_helpers.pretrained import CHECKPOINTS, build_char_rnn, load_checkpoint, save_checkpoint
+
+CONFIG = {"vocab_size": 4, "embedding_size": 3, "hidden_size": 5, "n_layers": 1, "dropout": 0.0}
+
+
+def info():
+    return {
+        "kind": "char-rnn",
+        "config": CONFIG,
+        "vocabulary": list("helo"),
+        "training": {"seed": 0},
+        "metrics": {},
+    }
+
+
+@pytest.fixture
+def folder(tmp_path):
+    torch.manual_seed(0)
+    save_checkpoint("tiny", build_char_rnn(CONFIG), info(), tmp_path)
+    return tmp_path
+
+
+def test_round_trip(folder):
+    torch.manual_seed(0)
+    model = build_char_rnn(CONFIG).eval()
+    loaded = load_checkpoint("tiny", folder)
+    tokens = loaded.tokenizer.encode("hello").unsqueeze(0)
+    assert tokens.tolist() == [[0, 1, 2, 2, 3]]
+    assert torch.equal(loaded.model(tokens)[0], model(tokens)[0])
+    assert not loaded.model.training
+    assert sorted(p.name for p in folder.iterdir()) == ["tiny.json", "tiny.safetensors"]
+
+
+def test_unknown_name_lists_the_known_ones(folder):
+    with pytest.raises(ValueError, match=r"'big'.*there are: tiny"):
+        load_checkpoint("big", folder)
+
+
+def test_missing_and_corrupt_weights(folder):
+    weights = folder / "tiny.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + b"\0" if content[-1] else content[:-1] + b"\1")
+    with pytest.raises(ValueError, match=r"tiny.*SHA-256"):
+        load_checkpoint("tiny", folder)
+    weights.unlink()
+    with pytest.raises(ValueError, match="is missing"):
+        load_checkpoint("tiny", folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"kind": "oracle"}, "oracle"), ({"config": {**CONFIG, "hidden_size": 6}}, "does not fit")],
+)
+def test_config_that_does_not_match(folder, change, words):
+    file = folder / "tiny.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    with pytest.raises(ValueError, match=words):
+        load_checkpoint("tiny", folder)
+
+
+def test_nothing_half_written(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(pretrained.os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_checkpoint("tiny", build_char_rnn(CONFIG), info(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_incomplete_info(tmp_path):
+    with pytest.raises(ValueError, match="metrics"):
+        save_checkpoint("tiny", build_char_rnn(CONFIG), {"kind": "char-rnn"}, tmp_path)
+
+
+def test_the_books_checkpoints_load_and_are_small():
+    names = sorted(p.stem for p in CHECKPOINTS.glob("*.json"))
+    assert names
+    for name in names:
+        assert load_checkpoint(name).info["name"] == name
+    sizes = [p.stat().st_size for p in CHECKPOINTS.glob("*.safetensors")]
+    assert max(sizes) <= 8 * 2**20
+    assert sum(sizes) <= 40 * 2**20
