@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-class language_model_batches:  # noqa: N801 (used like a function: for tokens, targets in …)
+class language_model_batches:
     """Cut a stream into ``batch_size`` parallel rows and walk along them ``n_steps`` at a time.
 
     The stream is cut into ``batch_size`` contiguous pieces of equal length, one per row. Row i
