@@ -95,11 +95,44 @@ def remove_unused_assets(app, exception) -> None:
     shutil.rmtree(static / "locales", ignore_errors=True)
 
 
+# What axe-core finds in the theme's templates, and the cure: a label must contain the visible text,
+# and all content must lie in a landmark.
+MARKUP_FIXES = (
+    (re.compile(r'<summary aria-label="Toggle hidden content">'), "<summary>"),
+    (
+        re.compile(r'(<button class="btn search-button-field[^>]*?) aria-label="Search"'),
+        r"\1",
+    ),
+    (
+        re.compile(r'(<i class="theme-switch [^>]*?data-mode="\w+")\s+title="[^"]*"'),
+        r'\1 aria-hidden="true"',
+    ),
+    (
+        re.compile(r'<div id="pst-primary-sidebar" '),
+        '<div id="pst-primary-sidebar" role="complementary" aria-label="Book" ',
+    ),
+)
+
+
+def fix_markup(app, exception) -> None:
+    """Apply MARKUP_FIXES to every finished page."""
+    if exception is not None or app.builder.format != "html":
+        return
+    for path in Path(app.outdir).rglob("*.html"):
+        page = path.read_text(encoding="utf-8")
+        fixed = page
+        for pattern, replacement in MARKUP_FIXES:
+            fixed = pattern.sub(replacement, fixed)
+        if fixed != page:
+            path.write_text(fixed, encoding="utf-8")
+
+
 def setup(app):
     """Connect the handlers above."""
     app.connect("config-inited", configure_buttons, priority=100)
     app.connect("config-inited", remove_thebe, priority=100)
     app.connect("doctree-read", replace_live_only)
     app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", fix_markup)
     app.connect("build-finished", remove_unused_assets)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
