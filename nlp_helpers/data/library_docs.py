@@ -54,16 +54,19 @@ _DROPPED_SECTIONS = {"references", "see also", "reference", "bibliography", "rou
 _QUOTES = str.maketrans(
     {"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "−": "-", "…": "...", " ": " "}
 )
+_UNREADABLE = re.compile(
+    r"https?:|www\.|Copyright|%\(|\$|\|\w+\||:(ref|doc|pep|doi|arxiv|issue|gh):`[^<`]+`"
+)
 _PLAIN_MATH = re.compile(r"[A-Za-z0-9 ,.=<>+\-/()]+")
 _INLINE_CODE = re.compile(r"(:[\w:+-]+:)?(`+)[^`]+\2_{0,2}")
 _IDENTIFIER = re.compile(r"\S*[\w)][_.(=]\w\S*|\S*\d\S*|\w+[a-z][A-Z]\w*|'[^' ]*'|\"[^\" ]*\"")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
-_FUNCTION_WORDS = frozenset(
-    "a an the this that these those it its is are was be been being will would can could may "
-    "might must should shall has have had do does not no if then else when where which who what "
-    "while and or but nor of in on at to for from by with without as than into over under "
-    "between per each all any some both only also such more most other same there they their we "
-    "you your so because since however thus therefore".split()
+_FUNCTION_WORD = re.compile(
+    r"(?:a|an|the|this|that|these|those|it|its|is|are|was|be|been|being|will|would|can|could|may"
+    r"|might|must|should|shall|has|have|had|do|does|not|no|if|then|else|when|where|which|who"
+    r"|what|while|and|or|but|nor|of|in|on|at|to|for|from|by|with|without|as|than|into|over"
+    r"|under|between|per|each|all|any|some|both|only|also|such|more|most|other|same|there|they"
+    r"|their|we|you|your|so|because|since|however|thus|therefore)"
 )
 
 
@@ -253,7 +256,7 @@ class _BlockReader:
     def _paragraph(self, text: str, indent: int) -> None:
         item = _LIST_ITEM.match(text)
         deeper = indent > self.indent
-        if item and not self.lines or item and self.hanging and not deeper or item and deeper:
+        if item and (not self.lines or self.hanging or deeper):
             self._flush()
             text, self.hanging = text[item.end() :], True
             self.indent = indent
@@ -344,7 +347,7 @@ def is_prose(text: str) -> bool:
     if any(text.count(a) != text.count(b) for a, b in ("()", "[]")) or text.count('"') % 2:
         return False
     plain = sum(c.isalpha() or c == " " for c in text)
-    function_words = sum(word.lower() in _FUNCTION_WORDS for word in words)
+    function_words = sum(_FUNCTION_WORD.fullmatch(word.lower()) is not None for word in words)
     return plain >= 0.86 * len(text) and function_words * 10 >= len(words)
 
 

@@ -103,17 +103,19 @@ class NGramLM:
             ValueError: not 1-D, shorter than ``order``, or an id out of range.
         """
         ids = self._check(ids, at_least=self.order)
-        self.levels = []
-        contexts, n_contexts = np.zeros(len(ids), dtype=np.int64), 1  # the empty context
+        tables: list[list] = []
+        rows, n_contexts = np.zeros(len(ids) + 1, dtype=np.int64), 1  # level 0: the empty context
         for k in range(1, self.order + 1):
-            grams = contexts * self.vocab_size + ids[k - 1 :]  # the k-gram ending at each token
-            keys, first, rows, counts = np.unique(grams, True, True, True)  # index, inverse, counts
-            if k > 1:  # each distinct k-gram is one left neighbour of its last k - 1 tokens
-                neighbours = np.bincount(lower_rows[1:][first], minlength=n_contexts)
-                self.levels.append(Level(lower_keys, neighbours, n_lower, self.vocab_size))
-            lower_keys, lower_rows, n_lower = keys, rows, n_contexts
-            contexts, n_contexts = rows[:-1], len(keys)
-        self.levels.append(Level(keys, counts, n_lower, self.vocab_size))
+            lower = rows  # of the (k - 1)-gram that ends at each token, the last included
+            grams = lower[:-1] * self.vocab_size + ids[k - 1 :]
+            keys, first, rows, counts = np.unique(
+                grams, return_index=True, return_inverse=True, return_counts=True
+            )
+            if tables:  # each distinct k-gram is one left neighbour of its last k - 1 tokens
+                tables[-1][1] = np.bincount(lower[1:][first], minlength=n_contexts)
+            tables.append([keys, counts, n_contexts])
+            n_contexts = len(keys)
+        self.levels = [Level(*table, self.vocab_size) for table in tables]
         return self
 
     def log_probs(self, ids: Tensor | np.ndarray | Sequence[int]) -> Tensor:
