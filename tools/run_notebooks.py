@@ -160,12 +160,11 @@ def _joined(outputs: Sequence[Any]) -> list[Any]:
     """Join neighbouring pieces of one stream: where a stream is cut depends on timing."""
     joined: list[Any] = []
     for output in outputs:
-        last = joined[-1] if joined else None
-        if last is not None and output.output_type == "stream" == last.output_type:
-            if output.name == last.name:
-                last.text += output.text
-                continue
-        joined.append(output)
+        last = joined[-1] if joined else {}
+        if output.output_type == "stream" and last.get("name") == output.name:
+            last.text += output.text
+        else:
+            joined.append(output)
     return joined
 
 

@@ -14,10 +14,11 @@ between punctuation and a number ("[ 0.5" is "[0.5"), between a number and one o
 Numbers
     integers    exactly, as printed ("1,234" is not "1234"). A cell tagged `trained`: see below.
     decimals    (a point or an exponent) within max(1e-3 x |committed|, one unit of the last printed
-                digit). When the two sides print different numbers of digits, the finer unit counts:
-                "0.3" accepts "0.30000000000000004" but not "0.39".
-    "5."        a float without printed decimals (as torch and numpy write them) has no last digit to
-                spare: 1e-3 relative only. At the end of a sentence "5." is the integer 5 and a point.
+                digit). When the two sides print different numbers of digits, the finer unit
+                counts: "0.3" accepts "0.30000000000000004" but not "0.39".
+    "5."        a float without printed decimals (as torch and numpy write them) has no last digit
+                to spare: 1e-3 relative only. At the end of a sentence "5." is the integer 5 and a
+                point.
     zero        -0.0 is 0.0, and -0 is 0.
     nan, inf    exactly, sign included.
     kind        an integer that turns into a decimal, or the other way round, is a difference.
@@ -108,7 +109,7 @@ class Token(NamedTuple):
     def unit(self) -> Decimal:
         """One unit of the last printed digit; 0 for a float printed without decimals ("5.")."""
         mantissa, _, exponent = self.text.lower().partition("e")
-        whole, point, decimals = mantissa.partition(".")
+        _, point, decimals = mantissa.partition(".")
         if point and not decimals and not exponent:
             return Decimal(0)
         return Decimal(1).scaleb(int(exponent or 0) - len(decimals))
@@ -214,9 +215,11 @@ def text_difference(committed: str, now: str, trained: bool = False) -> str | No
             problem = _number_difference(left[index], right[index], trained)
         elif left[index].text != right[index].text:
             problem = f"committed word {left[index].text!r}, now {right[index].text!r}"
-        if problem is None and left[index].glued != right[index].glued:
-            if _space_matters(before, left[index]):
-                problem = f"white space before {left[index].text!r} on one side only"
+        glue_differs = (
+            index < min(len(left), len(right)) and left[index].glued != right[index].glued
+        )
+        if problem is None and glue_differs and _space_matters(before, left[index]):
+            problem = f"white space before {left[index].text!r} on one side only"
         if problem is not None:
             return (
                 f"token {index + 1} of {len(left)}: {problem}\n"
