@@ -1,0 +1,1 @@
+"""Exercises that check themselves: one module per chapter, all built on `harness`."""
