@@ -225,9 +225,9 @@ def _style():
         f".nh-source .{_css_class(kind)}{{color:var(--nh-{_css_class(kind)[3:]})}}"
         for kind in SYNTAX
     )
+    on_dark = ",".join(page + block for page in where for block in blocks)
     return (
-        f"<style>{','.join(blocks)}{{{light}}}"
-        f"{','.join(page + block for page in where for block in blocks)}{{{dark}}}"
+        f"<style>{','.join(blocks)}{{{light}}}{on_dark}{{color-scheme:dark;{dark}}}"
         f"{_RULES}{tokens}</style>"
     )
 
@@ -243,7 +243,7 @@ _RULES = (
     ".nh-scroll:focus-visible,.nh-table:focus-visible{outline:2px solid #3B82C4;"
     "outline-offset:-2px}"
     ".nh-source pre.nh-code{margin:0;padding:.8em .9em;border:0;border-radius:0;box-shadow:none;"
-    "background:transparent;color:inherit;font:.84em/1.5 ui-monospace,SFMono-Regular,Menlo,"
+    "background:transparent;color:inherit;font:.8em/1.55 ui-monospace,SFMono-Regular,Menlo,"
     "Consolas,'DejaVu Sans Mono',monospace;white-space:pre;overflow:visible;width:max-content;"
     "min-width:100%;box-sizing:border-box}"
     ".nh-source pre.nh-code code{background:none;border:0;padding:0;color:inherit;font:inherit;"

@@ -54,9 +54,9 @@ _STYLE = {
     "lines.linewidth": 1.8,
     "font.family": "DejaVu Sans",
     "font.size": 11,
-    "mathtext.fontset": "stix",
+    "mathtext.fontset": "cm",
 }
-_SLATE = "#56616B"  # for lines and labels that are no role
+SLATE = "#56616B"  # for lines and labels that are no role
 _DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (9, 3)))
 _VISIBLE = {" ": "\u2423", "\n": "\u23ce", "\t": "\u21e5"}
 
@@ -117,9 +117,9 @@ def plot_loss(
     ax.plot(steps, losses, color=INK if alone else COLORS["neutral"], lw=1.4, label="training")
     if validation is not None:
         ax.plot(*validation, color=INK, marker="o", ms=4.5, label="validation")
-        ax.legend(loc="upper right")
+        _legend_above(ax)
     for i, level in enumerate(levels.values()):
-        ax.axhline(level, color=_SLATE, lw=1.4, ls=_DASHES[1 + i % 4])
+        ax.axhline(level, color=SLATE, lw=1.4, ls=_DASHES[1 + i % 4])
     ax.set(xlabel="update steps", ylabel=f"loss ({unit})")
     ax.margins(x=0.02)
     _label_levels(ax, levels)
@@ -165,7 +165,8 @@ def plot_heatmap(
         high = high if high > low else low + 1.0
     rows, columns = values.shape
     if ax is None:
-        height = float(np.clip(1.1 + 0.9 * (FIGURE_WIDTH - 2) * rows / columns, 1.8, 6.0))
+        cell = min((FIGURE_WIDTH - 2) / columns, 0.62)
+        height = float(np.clip(1.1 + cell * rows, 1.8, 6.0))
         ax = plt.subplots(figsize=(FIGURE_WIDTH, height))[1]
     cmap = colormaps[DIVERGING if diverging else SEQUENTIAL]
     image = ax.imshow(values, cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
@@ -248,7 +249,7 @@ def plot_bars(
     width = 0.8 / len(series)
     for i, (name, values) in enumerate(series.items()):
         x = np.arange(len(tokens)) + (i - (len(series) - 1) / 2) * width
-        face = _tint(color, 0.75 * (1 - i / len(series)) if len(series) > 1 else 0.15)
+        face = tint(color, 0.75 * (1 - i / len(series)) if len(series) > 1 else 0.15)
         bars = ax.bar(x, values, width=width * 0.94, color=face, ec=color, lw=1, label=name)
         if highlight is not None:
             bars[highlight].set(edgecolor=INK, linewidth=2.2)
@@ -259,7 +260,7 @@ def plot_bars(
     ax.grid(False, axis="x")
     ax.set(ylabel=label, ylim=(0, None))
     if len(series) > 1:
-        ax.legend()
+        _legend_above(ax)
     return ax
 
 
@@ -287,7 +288,11 @@ def _pair(steps, values, name):
     return steps, values
 
 
-def _tint(color, share):
+def _legend_above(ax):
+    ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, borderaxespad=0.2)
+
+
+def tint(color, share):
     """The colour mixed with `share` of white."""
     return tuple((1 - share) * channel + share for channel in to_rgb(color))
 
@@ -301,14 +306,18 @@ def _luminance(rgb):
 
 
 def _label_levels(ax, levels):
-    """Write each reference's label above its line; labels that would touch are moved apart."""
+    """Write each reference's label at the right end of its line, labels that would touch apart."""
     low, high = ax.get_ylim()
-    line = 0.062 * (high - low)
-    taken = []
+    line = 0.07 * (high - low)
+    lowest = low
     for label, level in sorted(levels.items(), key=lambda item: item[1]):
-        y = level + 0.12 * line
-        while any(abs(y - other) < line for other in taken):
-            y += line * 0.25
-        taken.append(y)
-        ax.annotate(f"{label} {level:.2f}", (0.01, y), xycoords=("axes fraction", "data"),
-                    va="bottom", fontsize=10, color=_SLATE)  # fmt: skip
+        y = max(level, lowest)
+        lowest = y + line
+        ax.annotate(
+            f"{label} {level:.2f}",
+            (1.01, y),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=10,
+            color=SLATE,
+        )
