@@ -86,8 +86,8 @@ def bits_per_character(nats_per_token: float, n_tokens: int, n_characters: int) 
 
 
 def _nats(value: float) -> float:
-    if isinstance(value, Tensor) and value.numel() == 1:
-        value = value.item()
+    if isinstance(value, Tensor):
+        value = value.item() if value.numel() == 1 else value.tolist()
     if isinstance(value, bool) or not hasattr(value, "__float__"):
         raise TypeError(f"nats per token must be one number, got {value!r}")
     value = float(value)
