@@ -129,9 +129,9 @@ def extract() -> tuple[list[dict[str, str]], Counter]:
                 for kind, raw in blocks(docstring):
                     text, reason = (prose if kind == "prose" else code)(raw)
                     if not reason:
-                        key = duplicate_key(raw) if kind == "prose" else text
-                        reason = "duplicate" if key in seen else ""
-                        seen.add(key)
+                        keys = {text, duplicate_key(raw) if kind == "prose" else text}
+                        reason = "" if seen.isdisjoint(keys) else "duplicate"
+                        seen |= keys
                     if reason:
                         dropped[f"{kind}: {reason}"] += 1
                     else:
@@ -193,7 +193,7 @@ class _BlockReader:
         self.lines: list[str] = []  # of the paragraph being read
         self.indent = 0  # of that paragraph
         self.hanging = False  # a list item: its later lines may be indented further
-        self.tainted = False  # part of a table
+        self.tainted = False  # part of a table or of a section that is dropped
         self.section = ""
         self.body: str | None = None  # inside an indented body: "code" or "dropped"
         self.body_indent = 0
@@ -232,15 +232,16 @@ class _BlockReader:
         if _UNDERLINE.match(text):
             if len(self.lines) == 1:
                 self.section = self.lines[0].lower()
-            self.lines = []
+            self.lines, self.tainted = [], False
         elif _TABLE_BORDER.match(text):
             self.tainted = True
         elif text.startswith("..") and (directive := _DIRECTIVE.match(text)):
             self._directive(directive, indent)
-        elif self.section in _DROPPED_SECTIONS or _FIELD.match(text):
+        elif _FIELD.match(text):
             self._flush()
         else:
             self._paragraph(text, indent)
+            self.tainted |= self.section in _DROPPED_SECTIONS  # kept for now: it may be a title
 
     def _directive(self, directive: re.Match, indent: int) -> None:
         self._flush()
