@@ -17,15 +17,15 @@ def draw_unrolled(steps=3, *, outputs=None, backward=False, folded=None, ax=None
 
     Source: Elman (1990), the network's unrolled view; s_t = f(U x_t + W s_{t-1} + b),
         o_t = g(V s_t + b').
-    Shape: steps the number of time steps, 1 to 8, or the letters fed in; outputs the wanted letter
+    Shape: steps the number of time steps, 1 to 6, or the letters fed in; outputs the wanted letter
         of each step. `backward` adds the path of the gradient with its error terms delta_t;
         `folded=False` leaves the left part out (the default above 4 steps).
     Raises:
-        ValueError: fewer than 1 or more than 8 steps, or outputs of another length.
+        ValueError: fewer than 1 or more than 6 steps, or outputs of another length.
         TypeError: steps is neither a whole number nor a sequence of letters.
     """
     letters = None if isinstance(steps, int) else _letters(steps)
-    n_steps = _count(steps if letters is None else len(letters), "n_steps", 8)
+    n_steps = _count(steps if letters is None else len(letters), "n_steps", 6)
     outputs = None if outputs is None else _letters(outputs)
     if outputs is not None and len(outputs) != n_steps:
         raise ValueError(f"outputs has {len(outputs)} letters, the network {n_steps} steps")
@@ -122,14 +122,8 @@ def draw_bptt(n_steps=5, k=2, ax=None):
     _box(ax, (x, 2.8), "gradient", 0.84, f"$L_{n_steps}$")
     _arrow(ax, (x, 2.38), (x, 1.24), color=red, width=2.4)
     ax.text(x + 0.2, 1.8, rf"$\delta_{n_steps}$", va="center", fontsize=14, color=red)
-    product = "".join(
-        rf"\,\mathrm{{diag}}(f^{{\prime}}_{j})\,W^{{\!\!\top}}" for j in range(k, n_steps)
-    )
-    if n_steps - k > 3:
-        product = (rf"\,\mathrm{{diag}}(f^{{\prime}}_{k})\,W^{{\!\!\top}}\cdots\;"
-                   rf"\mathrm{{diag}}(f^{{\prime}}_{n_steps - 1})\,W^{{\!\!\top}}")  # fmt: skip
-    formula = rf"$\delta_{k} ={product}\,\delta_{n_steps}$"
-    ax.text((at[0] + x) / 2, -1.95, formula, ha="center", va="center", fontsize=13, color=red)
+    if k < n_steps:
+        _product(ax, (at[0] + x) / 2, k, n_steps, red)
     return ax
 
 
@@ -171,6 +165,16 @@ def draw_feedforward_window(length=9, window=3, ax=None):
     for xy in dots:
         ax.add_patch(Circle(xy, 0.25, **_look("hidden")))
     return ax
+
+
+def _product(ax, x, k, t, color):
+    """The formula that joins delta_k to delta_t; from the fourth factor on it is abbreviated."""
+    factors = [rf"\mathrm{{diag}}(f^{{\prime}}_{j})\,W^{{\!\!\top}}" for j in range(k, t)]
+    if len(factors) > 3:
+        factors = [factors[0], r"\cdots", factors[-1]]
+    product = r"\;".join(factors)
+    formula = rf"$\delta_{k} = {product}\;\delta_{t}$"
+    ax.text(x, -1.95, formula, ha="center", va="center", fontsize=13, color=color)
 
 
 # ---- parts of the unrolled network ----------------------------------------------------------

@@ -3,6 +3,7 @@
 import ast
 import html
 import inspect
+import itertools
 import re
 import textwrap
 from pathlib import Path
@@ -13,6 +14,7 @@ from pygments.lexers import PythonLexer
 from pygments.token import Comment, Keyword, Name, Number, Operator, String
 
 _PACKAGE = Path(__file__).resolve().parent
+_LEXER = PythonLexer(stripnl=False, ensurenl=False)
 _FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 _NUMBER = re.compile(
     r"[-+\u2212\u00b1\u2264\u2265~<>]?\s*\d[\d,.\u202f ]*(e[-+]?\d+)?\s*[%\u00d7kMG]?"
@@ -201,13 +203,19 @@ def _line_range(source, lines, obj):
 
 def _highlight(code):
     """Python code as HTML spans whose classes name the kind of token."""
+    tokens = ((_styled(kind), text) for kind, text in lex(code, _LEXER))
     pieces = []
-    for kind, text in lex(code, PythonLexer(stripnl=False, ensurenl=False)):
-        while kind is not None and kind not in SYNTAX:
-            kind = kind.parent
-        text = html.escape(text)
+    for kind, group in itertools.groupby(tokens, key=lambda token: token[0]):
+        text = html.escape("".join(text for _, text in group))
         pieces.append(f'<span class="{_css_class(kind)}">{text}</span>' if kind else text)
     return "".join(pieces)
+
+
+def _styled(kind):
+    """The token kind, or its nearest ancestor, that has a colour; None for plain text."""
+    while kind is not None and kind not in SYNTAX:
+        kind = kind.parent
+    return kind
 
 
 def _css_class(kind):
