@@ -108,6 +108,10 @@ MARKUP_FIXES = (
         r'\1 aria-hidden="true"',
     ),
     (
+        re.compile(r'(<div class="citation" id="[^"]*") role="doc-biblioentry"'),
+        r'\1 role="listitem"',
+    ),
+    (
         re.compile(r'<div id="pst-primary-sidebar" '),
         '<div id="pst-primary-sidebar" role="complementary" aria-label="Book" ',
     ),
