@@ -1,0 +1,185 @@
+"""Checks of chapter 01's exercises: each prints whether an answer is right, and why it matters."""
+
+import math
+
+import torch
+
+from nlp_helpers.exercises.harness import Case, Exercise
+
+
+def _random(*shape: int, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+COUNT = Exercise(
+    1,
+    "count the weights",
+    why="The length of the text is nowhere in the count: weights are shared.",
+)
+
+
+def check_count_parameters(answer) -> None:
+    """Check `count_parameters(vocab_size, hidden_size) -> int`."""
+    hint = (
+        "U and V hold vocab_size x hidden_size weights each, W hidden_size x hidden_size; b and c"
+    )
+    sizes = [(4, 3), (87, 256), (1, 1), (11, 37)]
+    cases = [Case((v, h), 2 * v * h + h * h + h + v, hint=hint) for v, h in sizes]
+    COUNT.check_function(answer, cases)
+
+
+LAST_STATE = Exercise(
+    2, "many to one", why="Classifiers of whole texts read this one vector and nothing else."
+)
+
+
+def _last_state(x, U, W, b):
+    state = torch.zeros_like(b)
+    for x_t in x:
+        state = torch.tanh(U @ x_t + W @ state + b)
+    return state
+
+
+def check_last_state(answer) -> None:
+    """Check `last_state(x, U, W, b) -> state`.
+
+    Shape:
+        x: [time, input]; U: [hidden, input]; W: [hidden, hidden]; b, state: [hidden].
+    """
+    cases = []
+    for seed, (time, width, hidden) in enumerate([(1, 2, 3), (7, 5, 3), (13, 2, 1)]):
+        x, U = _random(time, width, seed=seed), _random(hidden, width, seed=seed + 10)
+        W, b = _random(hidden, hidden, seed=seed + 20) / 2, _random(hidden, seed=seed + 30)
+        cases.append(
+            Case(
+                (x, U, W, b),
+                _last_state(x, U, W, b),
+                shown=f"x of shape [{time}, {width}] and {hidden} units",
+                hint="does every step use the state that the step before has left?",
+            )
+        )
+    LAST_STATE.check_function(answer, cases)
+
+
+CLIP = Exercise(
+    3, "clip by norm", why="One factor for all gradients: the step gets shorter, not different."
+)
+
+
+def check_clip_by_norm(answer) -> None:
+    """Check `clip_by_norm(gradients, limit) -> list of tensors`."""
+    long = [torch.tensor([3.0, 0.0]), torch.tensor([[4.0]])]
+    short = [torch.tensor([0.3, 0.0]), torch.tensor([[0.4]])]
+    shape = "gradients [3, 0] and [[4]] (norm 5 together)"
+    CLIP.check_function(
+        answer,
+        [
+            Case(
+                (long, 1.0),
+                [torch.tensor([0.6, 0.0]), torch.tensor([[0.8]])],
+                shown=f"{shape}, limit 1",
+                hint="the norm is that of all gradients together, not of each by itself",
+            ),
+            Case(
+                (short, 1.0),
+                short,
+                shown="gradients [0.3, 0] and [[0.4]] (norm 0.5 together), limit 1",
+                hint="what is below the limit stays as it is",
+            ),
+            Case(
+                ([torch.zeros(3)], 1.0),
+                [torch.zeros(3)],
+                shown="a gradient of zeros, limit 1",
+                hint="mind the division by zero",
+            ),
+        ],
+    )
+
+
+PAIRS = Exercise(
+    4, "find the bug", why="Unshifted targets ask for the letter that the network has just read."
+)
+
+
+def _pairs_with_the_bug(ids, n_steps):
+    n_pieces = len(ids) // n_steps
+    tokens = ids[: n_pieces * n_steps].view(n_pieces, n_steps)
+    return tokens, tokens
+
+
+def _pairs(ids, n_steps):
+    n_pieces = (len(ids) - 1) // n_steps
+    tokens = ids[: n_pieces * n_steps].view(n_pieces, n_steps)
+    return tokens, ids[1 : n_pieces * n_steps + 1].view(n_pieces, n_steps)
+
+
+def check_training_pairs(answer) -> None:
+    """Check `training_pairs(ids, n_steps) -> (tokens, targets)`."""
+    hint = "what is the right answer after the last token of a piece? (one token more is needed)"
+    cases = [
+        Case(
+            (torch.arange(n), n_steps),
+            _pairs(torch.arange(n), n_steps),
+            shown=f"ids 0 to {n - 1}, n_steps {n_steps}",
+            hint=hint,
+        )
+        for n, n_steps in ((5, 2), (6, 2), (7, 3), (8, 7))
+    ]
+    PAIRS.check_function(answer, cases, unchanged=_pairs_with_the_bug)
+
+
+STEPS = Exercise(
+    5, "how far until it is gone", why="The reach grows like the logarithm of the fraction: slowly."
+)
+
+
+def check_steps_until(answer) -> None:
+    """Check `steps_until(w, fraction) -> int, or math.inf if never`."""
+    STEPS.check_function(
+        answer,
+        [
+            Case((0.5, 0.1), 4, hint="0.5 ** 3 = 0.125 is not below 0.1, 0.5 ** 4 is"),
+            Case((-0.5, 0.1), 4, hint="the sign of w changes the gradient's sign, not its size"),
+            Case((0.9, 0.001), 66, hint="count the multiplications by w"),
+            Case((0.5, 0.25), 3, hint="0.25 is not below 0.25"),
+            Case((0.0, 0.5), 1, hint="one step is enough here"),
+            Case((1.0, 0.5), math.inf, hint="with |w| = 1 nothing ever gets smaller"),
+            Case((1.2, 0.5), math.inf, hint="with |w| > 1 it grows"),
+        ],
+    )
+
+
+CARRY = Exercise(
+    6,
+    "carry an error back",
+    why="This product is all there is to vanishing and exploding gradients.",
+)
+
+
+def _carry_back(delta, states, W):
+    for s_k in reversed(states[:-1]):
+        delta = (1 - s_k**2) * (W.T @ delta)
+    return delta
+
+
+def check_carry_back(answer) -> None:
+    """Check `carry_back(delta, states, W) -> the error term at step 1`.
+
+    Shape:
+        delta and result: [hidden]; states: [time, hidden]; W: [hidden, hidden].
+    """
+    cases = []
+    for seed, (time, hidden) in enumerate([(2, 2), (1, 3), (7, 5)]):
+        delta, W = _random(hidden, seed=seed), _random(hidden, hidden, seed=seed + 10)
+        states = torch.tanh(_random(time, hidden, seed=seed + 20))
+        cases.append(
+            Case(
+                (delta, states, W),
+                _carry_back(delta, states, W),
+                shown=f"{time} states of {hidden} units",
+                hint="W transposed; and f' belongs to the earlier of the two steps",
+                atol=1e-9,
+            )
+        )
+    CARRY.check_function(answer, cases)

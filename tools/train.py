@@ -1,0 +1,105 @@
+"""Train the checkpoints that the chapters load, into nlp_helpers/checkpoints.
+
+    python tools/train.py [name ...]        (default: all; each takes minutes on 2 cores)
+"""
+
+import argparse
+import datetime
+import hashlib
+import time
+from collections.abc import Callable
+
+import torch
+
+from nlp_helpers.data.batches import language_model_batches
+from nlp_helpers.data.corpora import load_corpus
+from nlp_helpers.data.tokenizers import CharTokenizer
+from nlp_helpers.metrics import perplexity
+from nlp_helpers.pretrained import build_char_rnn, save_checkpoint
+from nlp_helpers.reproducibility import set_seed
+from nlp_helpers.training import (
+    CarriedStateLoss,
+    TrainConfig,
+    evaluated,
+    language_model_nll,
+    train,
+)
+
+
+def char_rnn_library_docs() -> None:
+    """Chapter 01: a character RNN on the prose of library-docs."""
+    seed = 0
+    set_seed(seed)
+    corpus = load_corpus("library-docs")
+    texts = {split: corpus.text(split) for split in ("train", "validation", "test")}
+    tokenizer = CharTokenizer.train(texts["train"])
+    ids = {split: tokenizer.encode(text) for split, text in texts.items()}
+    held_out = {s: language_model_batches(ids[s], 32, 128) for s in ("validation", "test")}
+
+    config = {
+        "vocab_size": tokenizer.vocab_size,
+        "embedding_size": 64,
+        "hidden_size": 512,
+        "n_layers": 1,
+        "dropout": 0.0,
+    }
+    model = build_char_rnn(config)
+    settings = TrainConfig(
+        n_steps=9_000, learning_rate=2e-3, warmup=100, final_fraction=0.02, evaluate_every=1_000
+    )
+    history = train(
+        model,
+        language_model_batches(ids["train"], 64, 64),
+        CarriedStateLoss(),
+        settings,
+        lambda m: report(language_model_nll(m, held_out["validation"])),
+    )
+    metrics = {
+        f"{split}_nats_per_character": evaluated(model, lambda m, b=b: language_model_nll(m, b))
+        for split, b in held_out.items()
+    }
+    metrics["test_perplexity_per_character"] = perplexity(metrics["test_nats_per_character"])
+    training = {
+        "seed": seed,
+        "date": datetime.date.today().isoformat(),
+        "data": "library-docs, prose, train split",
+        "data_sha256": hashlib.sha256(texts["train"].encode()).hexdigest(),
+        "characters": len(texts["train"]),
+        "batch": [64, 64],
+        **vars(settings),
+        "seconds": round(history.seconds),
+        "torch": torch.__version__,
+    }
+    info = {
+        "kind": "char-rnn",
+        "config": config,
+        "vocabulary": list(tokenizer.vocab.tokens),
+        "training": training,
+        "metrics": metrics,
+    }
+    save_checkpoint("char-rnn-library-docs", model, info)
+    print(metrics)
+
+
+def report(nll: float) -> float:
+    print(f"{time.strftime('%H:%M:%S')} validation {nll:.4f} nats", flush=True)
+    return nll
+
+
+RECIPES: dict[str, Callable[[], None]] = {"char-rnn-library-docs": char_rnn_library_docs}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", help=f"out of {', '.join(RECIPES)}; default: all")
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - RECIPES.keys()
+    if unknown:
+        parser.error(f"unknown checkpoints {sorted(unknown)}; there are {', '.join(RECIPES)}")
+    for name in arguments.names or RECIPES:
+        print(f"{name}: training", flush=True)
+        RECIPES[name]()
+
+
+if __name__ == "__main__":
+    main()
