@@ -181,8 +181,7 @@ def role_css() -> str:
 
     def text(background: str) -> str:
         return "".join(
-            f"--nlpx-{role}-text:{readable(colour, background)};"
-            for role, colour in COLORS.items()
+            f"--nlpx-{role}-text:{readable(colour, background)};" for role, colour in COLORS.items()
         )
 
     light, dark = text(_LIGHT_SURFACE), text(_DARK_SURFACE)
@@ -250,11 +249,8 @@ class Explorable(anywidget.AnyWidget):
             f'<script type="module">\n{module}</script>\n</div>'
         )
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict] | None:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None:  # closed
-            return None
-        data, metadata = bundle
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict]:
+        data, metadata = super()._repr_mimebundle_(**kwargs)
         return {**data, "text/plain": repr(self), "text/html": self.to_html()}, metadata
 
 

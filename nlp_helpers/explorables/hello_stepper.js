@@ -202,7 +202,7 @@ function outputTable(step, vocabulary, target, t) {
     make("span", { class: "nlpx-track" }, make("span", { class: vocabulary[k] === target
       ? "nlpx-fill nlpx-wanted" : "nlpx-fill", style: `width:${(p * 100).toFixed(1)}%` })),
     vocabulary[k] === target ? "\u25c0 here" : ""]);
-  return table(`Prediction after t = ${t}: softmax of the scores`,
+  return table(`Prediction after t = ${t}`,
     ["letter", indexed("o", t), indexed("p", t), "as a bar", "target"], rows,
     { current: target ? vocabulary.indexOf(target) : -1 });
 }
@@ -259,6 +259,7 @@ function render({ model, el }) {
     autocapitalize: "none", spellcheck: "false", maxlength: HELLO_LETTERS,
     "aria-describedby": hintId });
   const hint = make("span", { id: hintId, class: "nlpx-note", "aria-live": "polite" });
+  const allowed = `Letters: ${[...vocabulary].join(", ")}; at most ${HELLO_LETTERS}.`;
   const setText = (text) => {
     const kept = [...text].map((c) => vocabulary.includes(c) ? c : c.toLowerCase())
       .filter((c) => vocabulary.includes(c)).join("").slice(0, HELLO_LETTERS);
@@ -267,7 +268,7 @@ function render({ model, el }) {
     box.value = kept;
     hint.textContent = dropped.length
       ? `${dropped[0]} is not in the vocabulary ${[...vocabulary].join(", ")}.`
-      : `Letters: ${[...vocabulary].join(", ")}; at most ${HELLO_LETTERS}.`;
+      : allowed;
     update(model, { text: kept, step: Math.min(Math.max(1, model.get("step")), kept.length) });
   };
   box.addEventListener("input", () => setText(box.value));
@@ -301,7 +302,8 @@ function render({ model, el }) {
       updates.node,
       make("div", { class: "nlpx-field nlpx-time" }, back, next, time.node)),
     network,
-    make("div", { class: "nlpx-panels" }, statePanel, termPanel, outputPanel, samePanel));
+    make("div", { class: "nlpx-panels" }, make("div", { class: "nlpx-column" }, statePanel,
+      outputPanel), make("div", { class: "nlpx-column" }, termPanel, samePanel)));
   network.before(view.status);
 
   // drawing
@@ -400,10 +402,7 @@ function render({ model, el }) {
       clamp(model.get("unit") + move[1], 0, shown.steps[0].state.length - 1));
   });
 
-  setTextHint();
-  function setTextHint() {
-    hint.textContent = `Letters: ${[...vocabulary].join(", ")}; at most ${HELLO_LETTERS}.`;
-  }
+  hint.textContent = allowed;
   let waiting = false; // several traits change together: draw once
   const stopListening = listen(model, ["text", "snapshot", "step", "unit"], () => {
     if (waiting) return;

@@ -183,7 +183,9 @@ def check_snapshots(snapshots: Any, vocab_size: int) -> list[dict[str, Any]]:
         b = real_array(snapshot["b"], f"{where}['b']", (None,))
         hidden = len(checked[0]["b"]) if checked else len(b)
         if hidden > MAX_HIDDEN:
-            raise ValueError(f"{where} has {hidden} hidden units, at most {MAX_HIDDEN} can be drawn")
+            raise ValueError(
+                f"{where} has {hidden} hidden units, at most {MAX_HIDDEN} can be drawn"
+            )
         shapes = {
             "U": (hidden, vocab_size),
             "W": (hidden, hidden),
