@@ -57,8 +57,6 @@ class CharTokenizer:
             ValueError: ``text`` is empty or holds a character not seen in training.
         """
         points = np.array(_check_text(text), dtype=np.str_).reshape(1).view(np.uint32)
-        if len(points) < len(text):  # numpy drops trailing NUL characters
-            points = np.pad(points, (0, len(text) - len(points)))
         rank = np.searchsorted(self._points, points).clip(max=len(self._points) - 1)
         unknown = np.flatnonzero(self._points[rank] != points)
         if len(unknown):

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nlp_helpers.data.tokenizers import CharTokenizer, WordTokenizer, split_words
@@ -8,6 +8,8 @@ from nlp_helpers.data.vocabulary import Vocab
 
 
 @given(st.text(min_size=1))
+@example("\x00")
+@example("a\x00\x00")
 def test_characters_come_back_exactly(text):
     tokenizer = CharTokenizer.train(text)
     ids = tokenizer.encode(text)
