@@ -120,6 +120,7 @@ class TestSource:
         assert ast.dump(ast.parse(bare)) == ast.dump(tree)
         inner = code_of(show_source(Rendered, docstring=False))
         assert '"""' not in inner
+        assert inner.splitlines()[1].startswith("    def __init__")  # no blank line is left over
         assert "def __repr__" in inner
 
     def test_a_range_of_lines(self):
@@ -222,6 +223,7 @@ class TestTable:
         assert page.text["caption"] == '</caption><script>"'
         assert page.all("div")[0]["aria-label"] == '</caption><script>"'
         assert page.text["tbody"] == '<b>"&"'
+        assert "<td>&quot;&amp;&quot;</td>" in rendered.data
 
     def test_without_row_headers(self):
         page = page_of(table(self.ROWS, self.HEADERS, "c", row_headers=False))

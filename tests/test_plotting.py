@@ -13,7 +13,8 @@ import pytest
 import torch
 from matplotlib import colormaps
 from matplotlib.colors import to_hex, to_rgb
-from matplotlib.patches import Circle, FancyBboxPatch
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
+from matplotlib.path import Path
 
 from nlp_helpers import diagrams, plotting
 from nlp_helpers.plotting import COLORS
@@ -351,6 +352,19 @@ class TestDiagrams:
         for i, box in boxes.items():
             assert frame.x0 <= box.x0 <= box.x1 <= frame.x1, ax.texts[i].get_text()
             assert frame.y0 <= box.y0 <= box.y1 <= frame.y1, ax.texts[i].get_text()
+
+    @pytest.mark.parametrize("name", DRAWINGS)
+    def test_no_text_lies_on_an_arrow(self, name):
+        ax = DRAWINGS[name]()
+        ax.figure.canvas.draw()
+        arrows = [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
+        assert len(arrows) >= 3
+        for text, arrow in itertools.product(ax.texts, arrows):
+            box = text.get_window_extent()
+            for line in ax.transData.transform_path(arrow.get_path()).to_polygons(
+                closed_only=False
+            ):
+                assert not Path(line).intersects_bbox(box, filled=False), text.get_text()
 
     @pytest.mark.parametrize("name", DRAWINGS)
     def test_same_picture_every_time_and_readable_on_a_phone(self, name):
