@@ -235,9 +235,12 @@ def read(path: Path) -> Any:
         for index, cell in enumerate(raw["cells"]):
             cell.setdefault("id", f"cell-{index:03d}")
         raw["nbformat_minor"] = 5
-        return nbformat.reads(json.dumps(raw), as_version=4)
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"{path} is not a Jupyter notebook of format 4: {error!r}") from None
+        nb = nbformat.from_dict(nbformat.v4.reads(json.dumps(raw)))
+        nbformat.validate(nb)
+    except (AttributeError, KeyError, TypeError, ValueError, nbformat.ValidationError) as error:
+        reason = str(error).split("\n")[0]
+        raise ValueError(f"{path} is not a Jupyter notebook of format 4: {reason}") from None
+    return nb
 
 
 def run_file(path: Path, timeout: float = 600, keep_env: bool = False) -> Run:
