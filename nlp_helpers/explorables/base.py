@@ -189,7 +189,8 @@ def role_css() -> str:
         f".nlpx{{{marks}{light}}}\n"
         "@media (prefers-color-scheme:dark){html:not([data-theme]) "
         f"body:not([data-jp-theme-light],.vscode-light) .nlpx{{{dark}}}}}\n"
-        f"html[data-theme=dark] .nlpx,[data-jp-theme-light=false] .nlpx,.vscode-dark .nlpx{{{dark}}}\n"
+        "html[data-theme=dark] .nlpx,[data-jp-theme-light=false] .nlpx,"
+        f".vscode-dark .nlpx{{{dark}}}\n"
     )
 
 

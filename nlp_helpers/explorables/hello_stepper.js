@@ -191,9 +191,9 @@ function termTable(step, snapshot, t, letter, unit) {
     number(snapshot.W[unit][j]), number(value), number(snapshot.W[unit][j] * value)]));
   rows.push(["bias b", "", "", number(snapshot.b[unit])]);
   rows.push(["sum", "", "", number(step.sums[unit])]);
-  rows.push(["tanh of the sum", "", "", number(step.state[unit], 2, "nlpx-state-value")]);
+  rows.push(["tanh of sum", "", "", number(step.state[unit], 2, "nlpx-state-value")]);
   return table(`How unit ${row} at t = ${t} got its number`,
-    ["from", "weight", "\u00d7 value", "= product"], rows);
+    ["from", "weight", "value", "product"], rows);
 }
 
 function outputTable(step, vocabulary, target, t) {

@@ -118,7 +118,8 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]
     ) -> Page:
         path = tmp_path / f"page{len(contexts)}.html"
         path.write_text(
-            f'<!doctype html><html lang="en" {html}><head><meta charset="utf-8"><title>A page</title>'
+            f'<!doctype html><html lang="en" {html}><head><meta charset="utf-8">'
+            "<title>A page</title>"
             '<meta name="viewport" content="width=device-width,initial-scale=1">'
             f"<style>body{{margin:0;padding:12px;font-family:sans-serif}}</style>{head}</head>"
             f"<body {body}><main><h1>A page</h1>{''.join(fragments)}</main></body></html>",

@@ -514,7 +514,8 @@ def test_a_phone_needs_no_sideways_scrolling(open_page, all_three, scripts):
         network = page.locator(".nlpx-network").locator("..")
         assert network.evaluate("node => node.scrollWidth > node.clientWidth")
         last = page.locator('.nlpx-cell[data-t="10"]').first.bounding_box()
-        assert 0 <= last["x"] and last["x"] + last["width"] <= 390  # scrolled to the step
+        assert last["x"] >= 0  # scrolled to the step
+        assert last["x"] + last["width"] <= 390
         sizes = page.locator(".nlpx-live svg text").evaluate_all(
             "nodes => nodes.map(n => parseFloat(getComputedStyle(n).fontSize) * n.getScreenCTM().a)"
         )
@@ -701,7 +702,10 @@ LIVE = """async ({ esm, css, state }) => {
   const handlers = {};
   const model = { values: { ...state }, saved: 0,
     get(key) { return this.values[key]; },
-    set(key, value) { this.values[key] = value; (handlers["change:" + key] || []).forEach(h => h()); },
+    set(key, value) {
+      this.values[key] = value;
+      (handlers["change:" + key] || []).forEach(h => h());
+    },
     on(event, handler) { (handlers[event] ||= []).push(handler); },
     off(event, handler) { handlers[event] = handlers[event].filter(h => h !== handler); },
     save_changes() { this.saved += 1; } };

@@ -128,7 +128,8 @@ def test_floats_are_rounded_alike_in_page_and_widget(recurrence):
     shown = explorable.page_state()["W"][0][0]
     assert shown == explorable.W[0][0] == float(f"{W[0, 0]:.6g}")
     assert shown != W[0, 0]
-    assert rounded(-0.0) == 0 and not np.signbit(rounded(-0.0))
+    assert rounded(-0.0) == 0
+    assert not np.signbit(rounded(-0.0))
     assert rounded({"a": [np.float32(0.1), np.int64(2), True, None]}) == {"a": [0.1, 2, True, None]}
 
 
