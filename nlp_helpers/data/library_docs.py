@@ -159,22 +159,34 @@ def docstrings(source: str) -> list[str]:
         warnings.simplefilter("ignore")  # invalid escapes in other people's strings
         tree = ast.parse(source)
     found = []
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             if text := ast.get_docstring(node):
                 found.append((node.body[0].lineno, text))
-        elif isinstance(node, ast.Call) and "add_newdoc" in _called_name(node):
+        elif "add_newdoc" in _called_name(node):
             found += [
                 (part.lineno, inspect.cleandoc(part.value))
-                for argument in node.args
+                for argument in node.value.args
                 for part in _constants(argument)
                 if isinstance(part.value, str) and "\n" in part.value
             ]
     return [text for _, text in sorted(found, key=lambda pair: pair[0])]
 
 
-def _called_name(call: ast.Call) -> str:
-    return getattr(call.func, "id", getattr(call.func, "attr", ""))
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """The node and all statements below it; expressions are not entered (half the time)."""
+    yield node
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for child in getattr(node, field, ()):
+            yield from _statements(child)
+
+
+def _called_name(node: ast.AST) -> str:
+    """The name that a statement calls, or "" if it is not a call."""
+    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call):
+        return ""
+    function = node.value.func
+    return getattr(function, "id", getattr(function, "attr", ""))
 
 
 def _constants(node: ast.AST) -> Iterator[ast.Constant]:
