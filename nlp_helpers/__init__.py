@@ -10,6 +10,8 @@ models/          one file per model family, with the names of its paper; no trai
     ngram.py         the n-gram baseline, interpolated modified Kneser–Ney (chapter 01)
 data/            what the models read
     corpora.py       load_corpus("library-docs"), load_corpus("tiny-shakespeare")
+    library_docs.py  how the docstrings of NumPy, SciPy and scikit-learn become a corpus
+    splits.py        train, validation or test, fixed by hash
     tokenizers.py    characters and words
     vocabulary.py    tokens <-> ids
     batches.py       (tokens, targets) batches for language models
@@ -19,9 +21,14 @@ metrics.py       perplexity, bits per token and other scores
 pretrained.py    load the shipped checkpoints
 reproducibility.py  set_seed: the same numbers at every run
 plotting.py      arrays in, matplotlib Axes out; the book's colours
+diagrams.py      drawings of networks
 display.py       show_source: render a class of this package inside a notebook
 explorables/     interactive figures that also work in the static page, without a kernel
+    base.py          the base class: state in traitlets, behaviour in one ES module
+    hello_stepper.py, gradient_lag.py, quiz.py
 exercises/       check_... functions: "not attempted", "correct", or a hint
+    harness.py       how a check reports
+    rnn.py           the checks of chapter 01
 checkpoints/     trained weights (safetensors), each with a JSON file that says how it was made
 """
 
