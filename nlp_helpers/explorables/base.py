@@ -27,6 +27,10 @@ SIGNIFICANT_DIGITS = 6
 
 _FOLDER = Path(__file__).parent
 _EXPORT = "export default { render };"
+_FALLBACK_NOTE = (
+    "This is the printed form. The figure answers to mouse and keyboard in the book's pages, "
+    "and in a notebook once its cell has run."
+)
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 # Everything that could end or reopen a <script>, start a comment or an entity, close a string in
 # an attribute, or end a line in older JavaScript. All of them occur in JSON inside strings only.
@@ -246,7 +250,7 @@ class Explorable(anywidget.AnyWidget):
             f'<div class="nlpx-host" data-explorable="{self.name}">\n'
             f"<style>\n{self._css}</style>\n"
             f'<div class="nlpx nlpx-fallback"><p class="nlpx-title">{html.escape(self.title)}</p>\n'
-            f"{self.fallback_html()}\n</div>\n"
+            f"{self.fallback_html()}\n<p>{_FALLBACK_NOTE}</p>\n</div>\n"
             f'<script type="module">\n{module}</script>\n</div>'
         )
 

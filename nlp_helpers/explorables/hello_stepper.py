@@ -119,8 +119,8 @@ class HelloStepper(Explorable):
             rows.append(
                 [f"{t + 1}", letter]
                 + [f"{value:.2f}" for value in state]
-                + [f"{value:.2f}" for value in p]
-                + [target or "none", "none" if loss is None else f"{loss:.2f}"]
+                + [f"{value:.3f}" for value in p]
+                + [target or "none", "none" if loss is None else f"{loss:.3f}"]
             )
         header = (
             ["t", "input"]

@@ -357,9 +357,9 @@ def test_without_scripts_the_stepper_is_a_table_of_every_number(hello):
     states, probabilities = forward(hello.snapshots[2], "helo", "hell")
     assert "Every step over “hell” after 200 training updates" in text
     for t in range(4):
-        values = [f"{v:.2f}" for v in (*states[t], *probabilities[t])]
+        values = [f"{v:.2f}" for v in states[t]] + [f"{v:.3f}" for v in probabilities[t]]
         loss = -np.log(probabilities[t]["helo".index("ello"[t])])
-        row = " ".join([str(t + 1), "hell"[t], *values, "ello"[t], f"{loss:.2f}"])
+        row = " ".join([str(t + 1), "hell"[t], *values, "ello"[t], f"{loss:.3f}"])
         assert row in text
 
 
@@ -488,6 +488,10 @@ def test_the_quiz_refuses_bad_answers(quiz):
 )
 def test_code_and_emphasis_become_markup_and_nothing_else_does(text, html):
     assert inline_html(text) == html
+
+
+def test_without_scripts_the_page_says_how_to_get_the_figure(explorable):
+    assert "once its cell has run" in visible_text(explorable.to_html())
 
 
 def test_without_scripts_the_answers_open_on_demand(quiz):
