@@ -61,7 +61,7 @@ function drawChart({ width, norms, rho, pins, lag, low, high, readAt }) {
   const right = width - margin.right;
   const bottom = height - margin.bottom;
   const x = (k) => margin.left + (k / T) * (right - margin.left);
-  const exponent = (value) => clamp(Math.log10(Math.max(value, 1e-300)), low, high);
+  const exponent = (value) => clamp(Math.log10(value), low, high);
   const y = (value) => bottom - ((exponent(value) - low) / (high - low)) * (bottom - margin.top);
   const inside = (value) => value >= 10 ** low * 0.999 && value <= 10 ** high * 1.001;
   const ends = `from ${scientific(norms[0])} at lag 0 to ${scientific(norms[T])} at lag ${T}`;

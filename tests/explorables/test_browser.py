@@ -207,6 +207,15 @@ def test_other_letters_by_keyboard_and_by_mouse(open_page, hello, snapshots):
     assert status(page, "hello-stepper").startswith("Step 1 of 4: input h")
 
 
+def test_a_text_that_leaves_the_word_has_targets_up_to_there(open_page, snapshots):
+    page = open_page(HelloStepper(snapshots=snapshots, text="heo").to_html())
+    said = []
+    for _ in range(3):
+        said.append(re.findall("The target is .|There is no target", status(page, "hello-stepper")))
+        page.get_by_role("button", name="Next").click(force=True)
+    assert said == [["The target is e"], ["The target is l"], ["There is no target"]]
+
+
 def test_the_whole_word_has_no_last_target_and_ten_letters_are_the_most(open_page, hello):
     page = open_page(hello.to_html())
     box = page.get_by_label("Input letters")
