@@ -41,15 +41,15 @@ def char_rnn_library_docs() -> None:
         "embedding_size": 64,
         "hidden_size": 512,
         "n_layers": 1,
-        "dropout": 0.0,
+        "dropout": 0.1,
     }
     model = build_char_rnn(config)
     settings = TrainConfig(
-        n_steps=9_000, learning_rate=2e-3, warmup=100, final_fraction=0.02, evaluate_every=1_000
+        n_steps=7_000, learning_rate=2.5e-3, warmup=100, final_fraction=0.02, evaluate_every=1_000
     )
     history = train(
         model,
-        language_model_batches(ids["train"], 64, 64),
+        language_model_batches(ids["train"], 64, 48),
         CarriedStateLoss(),
         settings,
         lambda m: report(language_model_nll(m, held_out["validation"])),
@@ -65,7 +65,7 @@ def char_rnn_library_docs() -> None:
         "data": "library-docs, prose, train split",
         "data_sha256": hashlib.sha256(texts["train"].encode()).hexdigest(),
         "characters": len(texts["train"]),
-        "batch": [64, 64],
+        "batch": [64, 48],
         **vars(settings),
         "seconds": round(history.seconds),
         "torch": torch.__version__,
