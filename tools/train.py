@@ -1,6 +1,6 @@
 """Train the checkpoints that the chapters load, into nlp_helpers/checkpoints.
 
-    python tools/train.py [name ...]        (default: all; each takes minutes on 2 cores)
+python tools/train.py [name ...]        (default: all; each takes minutes on 2 cores)
 """
 
 import argparse

@@ -41,8 +41,8 @@ MAX_STATE_BYTES = 200_000
 MIN_ALT = 20
 ROLES = {"cite", "cite:t", "cite:p", "ref", "numref", "term", "doc"}
 
-_MOUNT = "mount(render, "
-_EXPLORABLE = re.compile(r'data-explorable="([^"]*)"')
+_MOUNT = "mount(render, {"  # the call with the state, not the function's own definition
+_EXPLORABLE = re.compile(r'data-explorable="([^"$]*)"')  # "$": the script's own selector
 _IGNORE_COMMENT = re.compile(
     r"^\s*#+\s*(?:NBVAL_IGNORE_OUTPUT|PYTEST_VALIDATE_IGNORE_OUTPUT)\s*$", re.MULTILINE
 )
@@ -104,7 +104,7 @@ def explorables(nb: Any) -> list[tuple[int, str, str]]:
     found = []
     for index, page in html_of(nb):
         for name in _EXPLORABLE.findall(page):
-            start = page.find(_MOUNT) + len(_MOUNT)
+            start = page.find(_MOUNT) + len(_MOUNT) - 1
             try:
                 _, end = json.JSONDecoder().raw_decode(page, start)
                 found.append((index, name, page[start:end]))
