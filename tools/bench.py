@@ -43,7 +43,6 @@ def rnn_pairs() -> list[Pair]:
         reference = nn.RNN(128, 256, batch_first=True)
         ours = RNN.from_torch(reference)
         x = torch.randn(64, time_steps, 128)
-        sizes = f"batch 64, time {time_steps}, 128 -> 256"
 
         def training_step(model, x=x):
             model.zero_grad(set_to_none=True)
@@ -56,7 +55,7 @@ def rnn_pairs() -> list[Pair]:
         for name, work in (("training step", training_step), ("inference", inference)):
             pairs.append(
                 Pair(
-                    f"RNN {name} against torch.nn.RNN ({sizes})",
+                    f"{name}, {time_steps} time steps",
                     lambda work=work, model=ours: work(model),
                     lambda work=work, model=reference: work(model),
                 )
@@ -64,7 +63,10 @@ def rnn_pairs() -> list[Pair]:
     return pairs
 
 
-GROUPS: dict[str, Callable[[], list[Pair]]] = {"rnn": rnn_pairs}
+# group -> (title, how to make its pairs)
+GROUPS: dict[str, tuple[str, Callable[[], list[Pair]]]] = {
+    "rnn": ("our RNN against torch.nn.RNN, batch 64, widths 128 to 256", rnn_pairs)
+}
 
 
 def seconds(work: Callable[[], object], least: float = 0.02) -> float:
@@ -114,8 +116,10 @@ def main() -> None:
         parser.error(f"unknown groups {sorted(unknown)}, or --pairs below 1: {arguments.pairs}")
     BENCH.mkdir(exist_ok=True)
     for group in arguments.groups or GROUPS:
+        title, make_pairs = GROUPS[group]
+        print(title)
         rows = []
-        for pair in GROUPS[group]():
+        for pair in make_pairs():
             row = measure(pair, arguments.pairs)
             rows.append(row)
             print(
@@ -124,7 +128,8 @@ def main() -> None:
                 f"({row['ratio_quartiles'][0]:.2f} to {row['ratio_quartiles'][1]:.2f})"
             )
         date = datetime.date.today().isoformat()
-        result = {"date": date, "machine": machine(), "pairs": arguments.pairs, "rows": rows}
+        how = {"date": date, "machine": machine(), "pairs": arguments.pairs}
+        result = {"title": title, **how, "rows": rows}
         write_whole(BENCH / f"{group}.json", (json.dumps(result, indent=1) + "\n").encode())
 
 

@@ -1,10 +1,11 @@
-"""Checks of chapter 01's exercises: each prints whether an answer is right, and why it matters."""
+"""Chapter 01's exercises, each with a check that says what is right and why, and its quiz."""
 
 import math
 
 import torch
 
 from nlp_helpers.exercises.harness import Case, Exercise
+from nlp_helpers.explorables.quiz import Question
 
 
 def _random(*shape: int, seed: int) -> torch.Tensor:
@@ -183,3 +184,87 @@ def check_carry_back(answer) -> None:
             )
         )
     CARRY.check_function(answer, cases)
+
+
+QUIZ = [
+    Question(
+        "Which of these does *not* change from one time step to the next?",
+        [
+            "The state",
+            "The input",
+            "The matrix `W`",
+            "The output",
+        ],
+        2,
+        [
+            "The state is updated at every step: that is what makes it a memory.",
+            "A new token arrives at every step.",
+            "Right. All steps share `U`, `W` and `V`; their gradients are sums over time.",
+            "The output is read off the state, and the state changes.",
+        ],
+    ),
+    Question(
+        "Both `l`s of hello have the same `U x`. Why can the network answer differently?",
+        [
+            "The weights change between the steps",
+            "`W s` differs, because the states before differ",
+            "Sampling is random",
+            "It cannot",
+        ],
+        1,
+        [
+            "In use the weights stay as they are.",
+            "Right. Before the first `l` the state has seen *he*, before the second *hel*.",
+            "The distributions themselves differ, before anything is drawn.",
+            "It does: the loss went below the best that is possible without a memory.",
+        ],
+    ),
+    Question(
+        "What does truncated BPTT cut?",
+        [
+            "The state",
+            "The text",
+            "The gradient",
+            "The vocabulary",
+        ],
+        2,
+        [
+            "The state is carried on from piece to piece.",
+            "All of the text is read.",
+            "Right. The forward pass goes on; the error goes back only within a piece.",
+            "The vocabulary has nothing to do with it.",
+        ],
+    ),
+    Question(
+        "Gradient clipping helps against",
+        [
+            "vanishing gradients",
+            "exploding gradients",
+            "both",
+            "overfitting",
+        ],
+        1,
+        [
+            "Shortening what is already too short does not help.",
+            "Right. It shortens long gradients and leaves their direction alone.",
+            "Only one of the two: what the product has lost cannot be scaled up again.",
+            "It is about the size of a step, not about how well the model generalises.",
+        ],
+    ),
+    Question(
+        "A character model has a perplexity of 4. Its average loss is",
+        [
+            "4 nats",
+            "2 bits",
+            "0.25 nats",
+            "4 bits",
+        ],
+        1,
+        [
+            "Perplexity is e to the power of the loss in nats.",
+            "Right. 2 to the power of 2 is 4: as hard as four equally likely characters.",
+            "That would be a perplexity of about 1.28.",
+            "4 bits would be a perplexity of 16.",
+        ],
+    ),
+]
