@@ -354,11 +354,9 @@ def _as_array(value: Any) -> np.ndarray | None:
         if value.dtype == torch.bfloat16:
             value = value.float()
         return value.numpy()
-    if isinstance(value, (np.ndarray, np.generic)):
+    if isinstance(value, (np.ndarray, np.generic, bool, int, float, complex)):
         array = np.asarray(value)
-        return array if array.dtype.kind in "biufc" else None
-    if isinstance(value, (bool, int, float, complex)):
-        return np.asarray(value)
+        return array if array.dtype.kind in "biufc" else None  # e.g. not an int beyond 64 bits
     return None
 
 

@@ -341,3 +341,10 @@ def test_bad_definitions_are_refused() -> None:
     for arguments in ((0, "t", "w"), (1, " ", "w"), (1, "t", "")):
         with pytest.raises(ValueError, match="number from 1 on"):
             Exercise(*arguments)
+
+
+def test_integers_beyond_64_bits_are_compared_exactly():
+    for answer, expected in ((2**70, 2**70), ([0, 2**70], [0, 2**70])):
+        assert compare(answer, expected) is None
+    for answer, expected in ((2**70 + 1, 2**70), ((0,), (-(2**63) - 1,)), (0, 2**70)):
+        assert "expected" in compare(answer, expected)
