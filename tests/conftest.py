@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,3 +16,16 @@ ROOT = Path(__file__).resolve().parent.parent
 def root() -> Path:
     """Return the project's root folder."""
     return ROOT
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    """A real Chromium, closed with the module: until then Playwright's asyncio loop is running."""
+    from tools.chromium import find_chromium, launched
+
+    try:
+        find_chromium()
+    except FileNotFoundError as error:
+        pytest.fail(str(error), pytrace=False)
+    with launched() as chromium:
+        yield chromium

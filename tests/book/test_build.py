@@ -1,7 +1,6 @@
 """The book builds without a warning, its links lead somewhere, its pages load nothing foreign."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -15,8 +14,8 @@ import nbformat
 import pytest
 import yaml
 
-INSTALLED = ".venv/.installed"
-ENV = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL")}
+from tests.book.built_site import ENV, make
+
 # Attributes whose address the browser fetches by itself; <a href> is followed by a person.
 LOADING = {
     "script": ("src",), "img": ("src", "srcset"), "source": ("src", "srcset"), "iframe": ("src",),
@@ -26,13 +25,6 @@ LOADING = {
 }  # fmt: skip
 FOREIGN = re.compile(r"^\s*(https?:)?//", re.IGNORECASE)
 CSS_ADDRESS = re.compile(r"url\(\s*['\"]?([^)'\"]+)|@import\s+['\"]([^'\"]+)")
-
-
-def make(root: Path, *arguments: str, **options) -> subprocess.CompletedProcess:
-    """Run the Makefile with this Python's tools, taking the environment as installed."""
-    tools = Path(sys.executable).parent
-    command = ["make", "-o", INSTALLED, f"BIN={tools}", *arguments]
-    return subprocess.run(command, cwd=root, env=ENV, capture_output=True, text=True, **options)
 
 
 class Page(HTMLParser):
@@ -73,37 +65,6 @@ class Page(HTMLParser):
 @cache
 def page(path: Path) -> Page:
     return Page(path)
-
-
-@pytest.fixture(scope="session")
-def site(root) -> Path:
-    """The built book; built now if a source is newer, by the same rule as `make book`."""
-    result = make(root, "book", timeout=900)
-    assert result.returncode == 0, (result.stdout + result.stderr)[-6000:]
-    return root / "_build" / "html"
-
-
-@pytest.fixture(scope="session")
-def pages(site) -> list[Path]:
-    return sorted(p for p in site.rglob("*.html") if "_static" not in p.relative_to(site).parts)
-
-
-@pytest.fixture(scope="session")
-def toc(root) -> list[str]:
-    contents = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    files = [contents["root"]]
-
-    def collect(node):
-        if isinstance(node, dict):
-            files.extend([node["file"]] if "file" in node else [])
-            for value in node.values():
-                collect(value)
-        elif isinstance(node, list):
-            for value in node:
-                collect(value)
-
-    collect(contents["parts"])
-    return files
 
 
 def test_the_build_has_no_warning(root, site):

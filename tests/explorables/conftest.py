@@ -1,4 +1,4 @@
-"""A real browser, small trained "hello" networks, and pages made of fragments."""
+"""Small trained "hello" networks, and pages made of fragments."""
 
 from __future__ import annotations
 
@@ -9,26 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from nlp_helpers.explorables.gradient_lag import GradientLag
 from nlp_helpers.explorables.hello_stepper import HelloStepper
 from nlp_helpers.explorables.quiz import Question, Quiz
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 VOCABULARY, WORD, HIDDEN = "helo", "hello", 3
 UPDATES = (0, 20, 200)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.fail(f"{CHROMIUM} is missing: install the Debian package chromium")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield launched
-        launched.close()
 
 
 def train_snapshots() -> list[dict[str, Any]]:

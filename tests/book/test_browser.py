@@ -1,0 +1,582 @@
+"""The finished book in a real browser: from a folder and from a server, by mouse and keyboard."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from nlp_helpers.explorables.gradient_lag import gradient_norms
+from nlp_helpers.explorables.hello_stepper import forward
+from tests.book import browser_checks
+from tests.book.browser_checks import Watch, axe_violations, find_axe, too_wide, visit
+from tests.book.built_site import pages_of, served
+from tools import chromium
+
+CHAPTER = "notebooks/01_rnn"
+LANDING = "book/intro"
+PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"  # a GIF of one pixel
+SIZES = {"desk": (1280, 900), "phone": (390, 844)}
+
+
+@pytest.fixture(scope="session")
+def homes(site) -> Iterator[dict[str, str]]:
+    """Where the book is: in a folder, and behind a server. Both addresses end with a slash."""
+    with served(site) as address:
+        yield {"file": f"{site.as_uri()}/", "http": address}
+
+
+@pytest.fixture(scope="session")
+def axe(root) -> Path:
+    try:
+        return find_axe(root)
+    except FileNotFoundError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def screenshots(root) -> Path:
+    """An empty folder for pictures of this run."""
+    folder = root / "_build" / "screenshots"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def new_page(browser: Browser, homes) -> Iterator[Callable[..., tuple[Page, Watch]]]:
+    """Open pages of one's own profile; at the end none of them may have had a problem."""
+    opened: list[tuple[Page, Watch]] = []
+
+    def open_page(home: str = "file", size: str = "desk", **options) -> tuple[Page, Watch]:
+        width, height = SIZES[size]
+        page = browser.new_page(viewport={"width": width, "height": height}, **options)
+        page.set_default_timeout(10_000)
+        opened.append((page, Watch(page, homes.get(home, home))))
+        return opened[-1]
+
+    yield open_page
+    for page, _ in opened:
+        page.close()
+    assert [problem for _, watch in opened for problem in watch.problems] == []
+
+
+@pytest.fixture
+def chapter(new_page, homes) -> Page:
+    page, _ = new_page()
+    assert visit(page, f"{homes['file']}{CHAPTER}.html") == []
+    return page
+
+
+def names(site: Path) -> list[str]:
+    """Every page but the root's index.html, which only leads on to the landing page."""
+    found = [path.relative_to(site).as_posix() for path in pages_of(site)]
+    return [name for name in found if name != "index.html"]
+
+
+# ---- every page ----
+
+
+@pytest.mark.parametrize("home", ["file", "http"])
+def test_every_page_is_quiet_typeset_and_asks_nobody_else(
+    new_page, homes, site, home, capsys, record_property
+):
+    problems, outside, sizes = {}, 0, {}
+    for name in names(site):
+        page, watch = new_page(home)
+        found = visit(page, homes[home] + name) + browser_checks.math_problems(page)
+        problems[name] = found + watch.problems
+        outside += len(watch.outside)
+        if home == "http":
+            sizes[name] = (watch.loaded_bytes(), len(watch.requests))
+        watch.problems.clear()  # told here, with the page's name
+        page.close()
+    assert len(problems) >= 8
+    assert {name: found for name, found in problems.items() if found} == {}
+    assert outside == 0
+    if sizes:
+        loaded, requests = sizes[f"{CHAPTER}.html"]
+        record_property("chapter_bytes", loaded)
+        record_property("outside_requests", outside)
+        with capsys.disabled():
+            print(f"\nchapter page: {loaded:,} bytes in {requests} requests, {outside} elsewhere")
+        assert 100_000 < loaded < 6_000_000
+
+
+def test_all_equations_of_the_chapter_have_their_numbers(chapter, root):
+    notebook = nbformat.read(root / f"{CHAPTER}.ipynb", as_version=4)
+    text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    wanted = [f"({number})" for number in re.findall(r"\\tag\{(\w+)\}", text)]
+    assert wanted[:3] == ["(1)", "(2)", "(3)"]
+    assert browser_checks.equation_tags(chapter) == wanted
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_scrolls_sideways(new_page, homes, site, size, scheme):
+    wide, themes = {}, set()
+    for name in names(site):
+        page, _ = new_page(size=size, color_scheme=scheme)
+        visit(page, homes["file"] + name)
+        themes.add(page.locator("html").get_attribute("data-theme"))
+        found = too_wide(page)
+        # hidden cells opened, and the reader's longest input
+        page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+        if page.get_by_label("Input letters").count():
+            page.get_by_label("Input letters").fill("hellohello")
+        wide[name] = found + too_wide(page) + browser_checks.math_problems(page)
+        page.close()
+    assert themes == {scheme}
+    assert {name: found for name, found in wide.items() if found} == {}
+
+
+# ---- finding one's way ----
+
+
+@pytest.mark.parametrize("home", ["file", "http"])
+def test_search_finds_the_chapter_on_vanishing_gradients(new_page, homes, home):
+    page, watch = new_page(home)
+    visit(page, f"{homes[home]}{LANDING}.html")
+    page.keyboard.press("Control+k")
+    box = page.locator("input[type=search]:visible")
+    expect(box).to_be_focused()
+    page.keyboard.type("vanishing gradient")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/search\.html\?q=vanishing\+gradient"))
+    found = page.locator("#search-results ul.search li a")
+    expect(page.locator("#search-results")).to_contain_text("found")
+    listed = [link.get_attribute("href") for link in found.all()]
+    assert any(f"{CHAPTER}.html" in address for address in listed)
+    link = page.locator(f'#search-results a[href*="{CHAPTER}.html"]').first
+    link.click()
+    expect(page).to_have_url(re.compile(re.escape(f"{CHAPTER}.html")))
+    expect(page.locator(".bd-article h1")).to_contain_text("Recurrent neural networks")
+    assert page.evaluate(browser_checks.READY) == []
+    assert watch.outside == []
+
+
+def test_the_index_leads_to_the_landing_page_and_on_to_the_chapter(new_page, homes):
+    page, _ = new_page()
+    page.goto(f"{homes['file']}index.html")
+    page.wait_for_url(f"**/{LANDING}.html")
+    page.get_by_role("navigation").locator(f'a[href*="{Path(CHAPTER).name}"]').first.click()
+    page.wait_for_url(f"**/{CHAPTER}.html")
+
+
+def test_the_theme_switch_works_by_keyboard_and_is_remembered(chapter):
+    shown = chapter.locator("html")
+    button = chapter.locator(".theme-switch-button:visible")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    expect(shown).to_have_attribute("data-theme", "light")
+    light = chapter.evaluate(paper)
+    button.focus()
+    chapter.keyboard.press("Enter")
+    expect(shown).to_have_attribute("data-theme", "dark")
+    expect(button).to_be_focused()
+    assert chapter.evaluate(paper) != light
+    chapter.reload()
+    expect(shown).to_have_attribute("data-theme", "dark")
+    button.focus()
+    chapter.keyboard.press("Space")
+    expect(shown).to_have_attribute("data-theme", "light")
+    expect(button).to_be_focused()
+    assert chapter.evaluate(paper) == light
+
+
+def test_the_sidebar_closes_and_opens_by_mouse_and_keyboard(chapter):
+    toggle = chapter.locator("button.primary-toggle:visible")
+    sidebar = chapter.locator("#pst-primary-sidebar")
+    text = chapter.locator(".bd-article")
+    narrow = text.bounding_box()["x"]
+    expect(sidebar).to_be_visible()
+    toggle.click()
+    expect(sidebar).to_be_hidden()
+    chapter.wait_for_function(
+        "left => document.querySelector('.bd-article').getBoundingClientRect().x < left - 50",
+        arg=narrow,
+    )  # the room it took goes to the text
+    toggle.focus()
+    chapter.keyboard.press("Enter")
+    expect(sidebar).to_be_visible()
+    expect(sidebar.get_by_role("link", name="Glossary")).to_be_in_viewport()
+
+
+def test_the_sidebar_of_a_phone_opens_and_closes_with_escape(new_page, homes):
+    page, _ = new_page(size="phone", reduced_motion="reduce")
+    visit(page, f"{homes['file']}{CHAPTER}.html")
+    glossary = page.get_by_role("link", name="Glossary").first
+    expect(glossary).not_to_be_in_viewport()
+    page.locator("button.primary-toggle:visible").click()
+    expect(glossary).to_be_in_viewport()
+    page.keyboard.press("Escape")
+    expect(glossary).not_to_be_in_viewport()
+    page.locator("button.primary-toggle:visible").focus()
+    page.keyboard.press("Enter")
+    expect(glossary).to_be_in_viewport()
+    glossary.click()
+    page.wait_for_url("**/book/glossary.html")
+
+
+def test_hidden_cells_open_by_mouse_and_keyboard(chapter):
+    for tag, content in (("tag_solution", "def "), ("tag_hide-input", "(")):
+        cells = chapter.locator(f".cell.{tag}").filter(has=chapter.locator("details"))
+        assert cells.count() >= 4, tag
+        assert cells.locator("details[open]").count() == 0, tag
+        for cell, key in zip(cells.all()[:3], (None, "Enter", "Space"), strict=True):
+            summary = cell.locator("summary")
+            code = cell.locator("details .cell_input pre").first
+            expect(code).to_be_hidden()
+            if key:
+                summary.focus()
+                chapter.keyboard.press(key)
+            else:
+                summary.click()
+            expect(code).to_be_visible()
+            assert content in code.inner_text()
+            expect(summary).to_contain_text("Hide")
+            summary.press("Enter")
+            expect(code).to_be_hidden()
+
+
+# ---- explorables: operated as in the page, checked against Python ----
+
+
+def explorable(page: Page, name: str) -> Locator:
+    found = page.locator(f'[data-explorable="{name}"] .nlpx-live')
+    found.scroll_into_view_if_needed()
+    return found
+
+
+def state_of(page: Page, name: str) -> dict:
+    """The state that the page itself holds, so that nothing here depends on what was trained."""
+    script = page.locator(f'[data-explorable="{name}"] script').text_content()
+    return json.loads(re.search(r"^mount\(render, (\{.*\})\);\s*\Z", script, re.MULTILINE)[1])
+
+
+def numbers(text: str) -> list[float]:
+    found = re.findall(r"[-\u2212]?\d+\.\d+(?:e[+-]\d+)?", text)
+    return [float(number.replace("\u2212", "-")) for number in found]
+
+
+def test_hello_stepper_by_mouse_and_keyboard(chapter):
+    part, state = explorable(chapter, "hello-stepper"), state_of(chapter, "hello-stepper")
+    status = part.locator(".nlpx-status")
+    word, vocabulary = state["word"], state["vocabulary"]
+
+    def says(snapshot: dict, letters: str, t: int) -> None:
+        states, probabilities = forward(snapshot, vocabulary, letters)
+        p, target = probabilities[t - 1], word[t]
+        best = vocabulary[int(p.argmax())]
+        expect(status).to_contain_text(f"Step {t} of {len(letters)}: input {letters[t - 1]}.")
+        expect(status).to_contain_text(f"Likeliest next letter: {best}")
+        expect(status).to_contain_text(f"The target is {target}")
+        wanted = [*states[t - 1], p.max(), -np.log(p[vocabulary.index(target)])]
+        np.testing.assert_allclose(numbers(status.inner_text()), wanted, atol=0.00501)
+
+    last, first = state["snapshots"][-1], state["snapshots"][0]
+    says(last, word[:-1], 1)
+    part.get_by_role("button", name="Next").click()
+    says(last, word[:-1], 2)
+    part.get_by_role("button", name="Next").press("Enter")
+    says(last, word[:-1], 3)
+    part.get_by_label("Time step t").press("End")
+    says(last, word[:-1], len(word) - 1)
+    part.locator(".nlpx-choice label").first.click()
+    says(first, word[:-1], len(word) - 1)
+    part.locator(".nlpx-choice input").first.focus()
+    chapter.keyboard.press("ArrowRight")
+    says(state["snapshots"][1], word[:-1], len(word) - 1)
+    part.get_by_label("Input letters").fill("")
+    part.get_by_label("Input letters").press_sequentially("he")
+    part.get_by_label("Time step t").press("Home")
+    says(state["snapshots"][1], "he", 1)
+    part.locator('.nlpx-cell[data-t="1"][data-unit="2"]').click()
+    expect(part.locator("caption").filter(has_text="got its number")).to_contain_text("unit 2")
+    chapter.mouse.move(1, 1)  # a resting pointer would go on showing the unit under it
+    chapter.keyboard.press("ArrowDown")
+    expect(part.locator("caption").filter(has_text="got its number")).to_contain_text("unit 3")
+
+
+def test_gradient_lag_by_mouse_and_keyboard(chapter):
+    part, state = explorable(chapter, "gradient-lag"), state_of(chapter, "gradient-lag")
+    status, readout = part.locator(".nlpx-status"), part.locator(".nlpx-readout")
+    rho, lag = part.get_by_label("Spectral radius"), part.get_by_label("Read at lag")
+    written = part.locator(".nlpx-controls output")
+
+    def says(radius: float, activation: str, at: int) -> None:
+        norms = gradient_norms(state["W"], state["inputs"], radius, activation)
+        left = norms[20]
+        verb = "vanishes" if left < 1e-2 else "explodes" if left > 1e2 else "survives"
+        expect(written).to_have_text(f"{radius:.2f}")
+        expect(status).to_contain_text(f"it {verb}.")
+        np.testing.assert_allclose(numbers(status.inner_text()), [left], rtol=0.051)
+        expect(readout).to_contain_text(f"Lag {at}, back to state {len(state['inputs']) - at}:")
+        exact = float(readout.locator("[data-value]").get_attribute("data-value"))
+        np.testing.assert_allclose(exact, norms[at], rtol=1e-6)
+
+    start, activation = state["rho"], state["activation"]
+    says(start, activation, 20)
+    rho.focus()
+    chapter.keyboard.press("ArrowRight")
+    says(round(start + 0.01, 2), activation, 20)
+    chapter.keyboard.press("End")
+    says(1.5, activation, 20)
+    box = rho.bounding_box()
+    chapter.mouse.click(box["x"] + 2, box["y"] + box["height"] / 2)
+    says(0.5, activation, 20)
+    part.locator(".nlpx-choice label", has_text="linear").click()
+    says(0.5, "linear", 20)
+    part.get_by_label("linear").press("ArrowLeft")
+    says(0.5, "tanh", 20)
+    lag.press("Home")
+    says(0.5, "tanh", 0)
+    box = lag.bounding_box()
+    chapter.mouse.click(box["x"] + box["width"] - 2, box["y"] + box["height"] / 2)
+    says(0.5, "tanh", len(state["inputs"]))
+    part.locator(".nlpx-chart").hover()
+    expect(readout).not_to_contain_text(f"Lag {len(state['inputs'])},")
+    part.get_by_role("button", name="Pin this curve").press("Enter")
+    expect(part.locator(".nlpx-legend")).to_contain_text("1: ρ = 0.50, tanh")
+
+
+def test_quiz_by_mouse_and_keyboard(chapter):
+    name = chapter.locator('[data-explorable^="quiz"]').get_attribute("data-explorable")
+    part, questions = explorable(chapter, name), state_of(chapter, name)["questions"]
+    status = part.locator(".nlpx-status")
+    assert len(questions) >= 5
+    expect(status).to_have_text(f"No answer yet, {len(questions)} questions.")
+    for i, question in enumerate(questions):
+        box = part.locator("fieldset").nth(i)
+        right = question["answer_index"]
+        wrong = (right + 1) % len(question["options"])  # "up" goes from the first to the last
+        box.locator("label").nth(wrong).click()
+        expect(box.locator(".nlpx-feedback")).to_contain_text("Not this one.")
+        box.locator("input").nth(wrong).focus()
+        chapter.keyboard.press("ArrowUp")
+        expect(box.locator("input").nth(right)).to_be_checked()
+        expect(box.locator(".nlpx-feedback")).to_contain_text("Right.")
+        said = box.locator(".nlpx-feedback").inner_text()
+        words = re.sub(r"[`*]", "", question["explanations"][right]).split()
+        assert said.split()[-len(words) :] == words
+        expect(status).to_contain_text(f"{i + 1} of {len(questions)} right")
+    part.get_by_role("button", name="Clear my answers").press("Enter")
+    expect(status).to_have_text(f"No answer yet, {len(questions)} questions.")
+
+
+def test_without_javascript_the_explorables_are_tables(new_page, homes):
+    page, watch = new_page(java_script_enabled=False, size="phone")
+    page.goto(f"{homes['file']}{CHAPTER}.html")
+    assert all(problem.endswith("(csp)") for problem in watch.problems)  # the scripts not run
+    watch.problems.clear()
+    fallbacks = page.locator(".nlpx-fallback")
+    assert fallbacks.count() == page.locator("[data-explorable]").count() >= 3
+    for fallback in fallbacks.all():
+        expect(fallback).to_be_visible()
+    for name in ("hello-stepper", "gradient-lag"):
+        table = page.locator(f'[data-explorable="{name}"] table')
+        expect(table).to_be_visible()
+        assert len(numbers(table.inner_text())) >= 12
+    quiz = page.locator('[data-explorable^="quiz"]')
+    assert quiz.locator("summary:visible").count() >= 1
+    assert page.locator(".nlpx-live").count() == 0
+    width = page.locator("html").bounding_box()["width"]
+    boxes = [box.bounding_box() for box in page.locator(".bd-article > *, .nlpx-fallback").all()]
+    assert max(box["x"] + box["width"] for box in boxes if box) <= width + 1
+
+
+# ---- for everyone ----
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(new_page, homes, site, axe, scheme, record_property):
+    serious, milder = {}, []
+    for name in names(site):
+        page, _ = new_page(color_scheme=scheme, reduced_motion="reduce")
+        visit(page, homes["file"] + name)
+        if name == f"{CHAPTER}.html":  # with answers, a pinned curve, and a cell opened
+            page.get_by_role("button", name="Pin this curve").click()
+            for box in page.locator('[data-explorable^="quiz"] .nlpx-live fieldset').all():
+                box.locator("label").first.click()
+            page.locator("details.hide summary").first.click()
+        found = axe_violations(page, axe)
+        serious[name] = [w for i in browser_checks.SERIOUS for w in found.pop(i, [])]
+        milder += [words for each in found.values() for words in each]
+        page.close()
+    record_property(f"axe_milder_{scheme}", milder)
+    assert {name: found for name, found in serious.items() if found} == {}
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme"), [("desk", "light"), ("desk", "dark"), ("phone", "light")]
+)
+def test_screenshots_to_look_at(new_page, homes, screenshots, site, size, scheme):
+    """Every page's beginning, and every figure, table and explorable of the chapter."""
+    for name in names(site):
+        page, _ = new_page(size=size, color_scheme=scheme, reduced_motion="reduce")
+        visit(page, homes["file"] + name)
+        label = f"{size}-{scheme}-{Path(name).stem}"
+        page.screenshot(path=screenshots / f"{label}.png")
+        if name == f"{CHAPTER}.html":
+            parts = page.locator(".nlpx-live, .cell_output img, div.math, .nh-table, .nh-source")
+            for number, part in enumerate(parts.all(), start=1):
+                box = part.bounding_box()
+                assert box["width"] > 40, part.evaluate("node => node.outerHTML.slice(0, 200)")
+                assert box["height"] > 15, part.evaluate("node => node.outerHTML.slice(0, 200)")
+                if part.evaluate("node => node.matches('.nlpx-live, img')"):
+                    part.screenshot(path=screenshots / f"{label}-{number:02d}.png")
+        page.close()
+    taken = list(screenshots.glob(f"{size}-{scheme}-*.png"))
+    assert len(taken) >= len(names(site)) + 8
+    assert min(path.stat().st_size for path in taken) > 2_000
+
+
+# ---- the checks themselves, on small pages that are wrong on purpose ----
+
+
+@pytest.fixture
+def made(browser: Browser, tmp_path) -> Iterator[Callable[..., tuple[Page, Watch]]]:
+    """Open a page made of a body, from a folder; what goes wrong is for the test to see."""
+    opened = []
+
+    def make_page(body: str, **options) -> tuple[Page, Watch]:
+        path = tmp_path / "page.html"
+        path.write_text(
+            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Made</title></head>'
+            f"<body><main><h1>Made</h1>{body}</main></body></html>",
+            encoding="utf-8",
+        )
+        page = browser.new_page(viewport={"width": 390, "height": 600}, **options)
+        opened.append(page)
+        watch = Watch(page, f"{tmp_path.as_uri()}/")
+        watch.broken = visit(page, path.as_uri())
+        return page, watch
+
+    yield make_page
+    for page in opened:
+        page.close()
+
+
+def test_a_good_page_passes_all_checks(made, axe):
+    page, watch = made("<p>Text, <b>and</b> more.</p><script>console.log('fine')</script>")
+    assert watch.problems == watch.broken == watch.outside == too_wide(page) == []
+    assert axe_violations(page, axe) == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("<script>console.error('oh no')</script>", "console error: oh no"),
+        ("<script>setTimeout(() => undefinedThing())</script>", "page error: undefinedThing"),
+        ("<script type='module'>throw new Error('late')</script>", "page error: late"),
+        ("<script>Promise.reject(new Error('forgotten'))</script>", "page error: forgotten"),
+        ("<script src='missing.js'></script>", "failed: file:"),
+        ("<script src='https://example.org/x.js'></script>", "asks elsewhere: https://example.org"),
+        ("<img alt='' src='//example.org/x.png'>", "asks elsewhere: file:"),
+        (
+            "<style>@import 'http://example.org/x.css';</style>",
+            "asks elsewhere: http://example.org",
+        ),
+        ("<script>fetch('https://example.org/').catch(() => 0)</script>", "asks elsewhere: https:"),
+        ("<script>new WebSocket('ws://example.org/')</script>", "asks elsewhere: ws://example.org"),
+        ("<img alt='' src='file:///etc/hostname'>", "asks elsewhere: file:///etc/hostname"),
+    ],
+)
+def test_what_goes_wrong_in_a_page_is_seen(made, body, words):
+    page, watch = made(body)
+    page.wait_for_load_state("networkidle")
+    assert any(problem.startswith(words) for problem in watch.problems), watch.problems
+
+
+def test_a_missing_file_is_seen_over_http(browser, tmp_path):
+    (tmp_path / "a.html").write_text("<!doctype html><title>a</title><img src='b.png' alt='b'>")
+    with served(tmp_path) as address:
+        page = browser.new_page()
+        watch = Watch(page, address)
+        broken = visit(page, f"{address}a.html")
+        page.close()
+    assert broken == [f"broken picture: {address}b.png"]
+    assert f"status 404: {address}b.png" in watch.problems
+
+
+@pytest.mark.parametrize(
+    ("body", "wide"),
+    [
+        ("<div class='big' style='width:401px'>x</div>", "div.big"),
+        ("<p>" + "m" * 200 + "</p>", "p"),
+        ("<img alt='' width='900' src='data:image/gif;base64," + PIXEL + "'>", "img"),
+        ("<div style='overflow-x:auto'><div style='width:900px'>x</div></div>", None),
+        ("<div style='position:relative;left:-50px;width:300px'>x</div>", None),
+    ],
+)
+def test_a_page_that_scrolls_sideways_is_seen(made, body, wide):
+    page, _ = made(f"<style>body{{margin:0}}</style>{body}")
+    found = too_wide(page)
+    assert ([f.endswith(wide) for f in found] == [True]) if wide else found == []
+
+
+def test_equations_that_are_not_drawn_or_wrong_are_seen(made, site):
+    script = (site / "_static" / "vendor" / "mathjax" / "tex-svg.js").as_uri()
+    load = f"<script defer src='{script}'></script>"
+    equation = "<div class='math'>\\[ %s \\]</div>"
+    page, _ = made(load + equation % r"a = b \tag{7}")
+    assert browser_checks.math_problems(page) == []
+    assert browser_checks.equation_tags(page) == ["(7)"]
+    page, _ = made(load + equation % r"\left( a")
+    assert any(words.startswith("math error: ") for words in browser_checks.math_problems(page))
+    page, _ = made(load + equation % r"\notacommand{a}")
+    assert browser_checks.math_problems(page) == [r"no such command: \notacommand"]
+    page, _ = made(equation % "a = b")
+    assert browser_checks.math_problems(page) == [r"not typeset: \[ a = b \]"]
+    wide = "<style>.math{display:flex;flex-direction:row-reverse;overflow:auto}</style>"
+    page, _ = made(load + wide + equation % (" + ".join("abcdefghij") * 3 + r"\tag{1}"))
+    assert any("cut at its beginning" in words for words in browser_checks.math_problems(page))
+
+
+@pytest.mark.parametrize(
+    ("body", "rule"),
+    [
+        ("<p style='color:#bbb;background:#fff'>pale</p>", "color-contrast"),
+        ("<img src='data:image/gif;base64," + PIXEL + "'>", "image-alt"),
+        ("<button></button>", "button-name"),
+        ("<a href='#x' style='color:inherit'></a>", "link-name"),
+        ("<input type='range'>", "label"),
+    ],
+)
+def test_axe_sees_what_is_wrong(made, axe, body, rule):
+    page, _ = made(body)
+    found = axe_violations(page, axe)
+    words = [words for impact in browser_checks.SERIOUS for words in found.get(impact, [])]
+    assert any(each.startswith(f"{rule} at ") for each in words), found
+
+
+def test_bytes_are_counted_as_they_are_sent(browser, tmp_path):
+    (tmp_path / "a.html").write_text("<!doctype html><title>a</title><script src='b.js'></script>")
+    (tmp_path / "b.js").write_text("//" + "x" * 5000)
+    with served(tmp_path) as address:
+        page = browser.new_page()
+        watch = Watch(page, address)
+        visit(page, f"{address}a.html")
+        sizes = [(tmp_path / name).stat().st_size for name in ("a.html", "b.js")]
+        assert watch.loaded_bytes() == sum(sizes)
+        page.close()
+
+
+def test_what_is_missing_is_named_with_the_remedy(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    with pytest.raises(FileNotFoundError, match="no Chromium is installed: run `make test`"):
+        chromium.find_chromium()
+    with pytest.raises(FileNotFoundError, match=r"axe-core is missing .* run `make test`"):
+        find_axe(tmp_path)
+    own = tmp_path / "my-chrome"
+    own.write_text("#!/bin/sh\n")
+    own.chmod(0o755)
+    monkeypatch.setenv("CHROMIUM", str(own))
+    assert chromium.find_chromium() == str(own)
