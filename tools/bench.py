@@ -65,7 +65,7 @@ def rnn_pairs() -> list[Pair]:
 
 # group -> (title, how to make its pairs)
 GROUPS: dict[str, tuple[str, Callable[[], list[Pair]]]] = {
-    "rnn": ("Our RNN against torch.nn.RNN, batch 64, widths 128 to 256", rnn_pairs)
+    "rnn": ("Our RNN against torch.nn.RNN, batch 64, input 128, state 256", rnn_pairs)
 }
 
 

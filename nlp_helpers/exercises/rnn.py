@@ -31,7 +31,7 @@ def check_count_parameters(answer) -> None:
 
 
 LAST_STATE = Exercise(
-    2, "many to one", why="Classifiers of whole texts read this one vector and nothing else."
+    2, "many to one", why="Many-to-one classifiers read this one vector and nothing else."
 )
 
 
@@ -131,7 +131,7 @@ def check_training_pairs(answer) -> None:
 
 
 STEPS = Exercise(
-    5, "how far until it is gone", why="The reach grows like the logarithm of the fraction: slowly."
+    5, "how far until it is gone", why="The reach grows like the logarithm of 1/fraction: slowly."
 )
 
 
@@ -190,16 +190,16 @@ QUIZ = [
     Question(
         "Which of these does *not* change from one time step to the next?",
         [
+            "The matrix `W`",
             "The state",
             "The input",
-            "The matrix `W`",
             "The output",
         ],
-        2,
+        0,
         [
-            "The state is updated at every step: that is what makes it a memory.",
-            "A new token arrives at every step.",
             "Right. All steps share `U`, `W` and `V`; their gradients are sums over time.",
+            "The state is updated at every step: that is what makes it a memory.",
+            "A new token arrives at every step, even if it may be the same letter.",
             "The output is read off the state, and the state changes.",
         ],
     ),
@@ -230,7 +230,7 @@ QUIZ = [
         2,
         [
             "The state is carried on from piece to piece.",
-            "All of the text is read.",
+            "It is read in pieces, but all of it.",
             "Right. The forward pass goes on; the error goes back only within a piece.",
             "The vocabulary has nothing to do with it.",
         ],
@@ -255,16 +255,16 @@ QUIZ = [
         "A character model has a perplexity of 4. Its average loss is",
         [
             "4 nats",
-            "2 bits",
             "0.25 nats",
             "4 bits",
+            "2 bits",
         ],
-        1,
+        3,
         [
-            "Perplexity is e to the power of the loss in nats.",
-            "Right. 2 to the power of 2 is 4: as hard as four equally likely characters.",
+            "Perplexity is e to the power of the loss in nats: that would be about 55.",
             "That would be a perplexity of about 1.28.",
             "4 bits would be a perplexity of 16.",
+            "Right. 2 to the power of 2 is 4: as hard as four equally likely characters.",
         ],
     ),
 ]
