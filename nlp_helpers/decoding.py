@@ -1,9 +1,12 @@
 """Choosing the next token, and generating text: over a step function, for any model."""
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+from nlp_helpers.checks import check_int, check_number
 
 Step = Callable[[Tensor, object], tuple[Tensor, object]]
 # step(tokens [batch, time], state) -> (logits [batch, vocab] for the next token, state)
@@ -32,39 +35,43 @@ def next_token_distribution(
             logits that are not finite or have no vocabulary axis.
         TypeError: logits that are not floating-point, top_k that is not an integer.
     """
-    check_sampling(logits, temperature, top_k, top_p)
-    scaled = logits / temperature
+    check_settings(temperature, top_k, top_p)
+    check_logits(logits)
+    if top_k is not None and top_k > logits.shape[-1]:
+        raise ValueError(f"top_k must be in [1, vocab={logits.shape[-1]}], got {top_k}")
+    scaled = (logits - logits.amax(dim=-1, keepdim=True)) / temperature  # <= 0: no overflow
     ordered, order = scaled.sort(dim=-1, descending=True, stable=True)
     if top_k is not None:
         ordered[..., top_k:] = -torch.inf
     probabilities = ordered.softmax(dim=-1)
     if top_p is not None and top_p < 1:
         before = probabilities.cumsum(dim=-1) - probabilities  # mass of the more probable tokens
-        probabilities = probabilities.masked_fill(before >= top_p, 0.0)
+        rounding = 8 * torch.finfo(logits.dtype).eps  # a sum that misses p by this has reached it
+        probabilities = probabilities.masked_fill(before >= top_p - rounding, 0.0)
         probabilities = probabilities / probabilities.sum(dim=-1, keepdim=True)
     return torch.zeros_like(probabilities).scatter(-1, order, probabilities)
 
 
-def check_sampling(logits, temperature, top_k, top_p) -> None:
+def check_settings(temperature: float, top_k: int | None, top_p: float | None) -> None:
     """Refuse settings from which nothing can be sampled."""
+    if temperature == 0:
+        raise ValueError("temperature must be above 0, got 0; for temperature 0 use greedy()")
+    check_number("temperature", temperature, 0, math.inf, open_low=True, open_high=True)
+    if top_k is not None:
+        check_int("top_k", top_k)
+    if top_p is not None:
+        check_number("top_p", top_p, 0, 1, open_low=True)
+
+
+def check_logits(logits: Tensor) -> None:
+    """Refuse logits that are no finite scores over a vocabulary."""
     if not isinstance(logits, Tensor) or not logits.is_floating_point():
         kind = logits.dtype if isinstance(logits, Tensor) else type(logits).__name__
         raise TypeError(f"logits must be a floating-point tensor, got {kind}")
     if logits.dim() == 0 or logits.shape[-1] == 0:
         raise ValueError(f"logits must be [..., vocab], got {list(logits.shape)}")
     if not torch.isfinite(logits).all():
-        raise ValueError("logits must be finite")
-    if not 0 < temperature < float("inf"):
-        raise ValueError(
-            f"temperature must be above 0, got {temperature}; for temperature 0 use greedy()"
-        )
-    if top_k is not None:
-        if isinstance(top_k, bool) or not isinstance(top_k, int):
-            raise TypeError(f"top_k must be an int, got {type(top_k).__name__}: {top_k!r}")
-        if not 1 <= top_k <= logits.shape[-1]:
-            raise ValueError(f"top_k must be in [1, vocab={logits.shape[-1]}], got {top_k}")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p must be in (0, 1], got {top_p}")
+        raise ValueError(f"logits must be finite; those of shape {list(logits.shape)} are not")
 
 
 def greedy(logits: Tensor) -> Tensor:
@@ -73,7 +80,7 @@ def greedy(logits: Tensor) -> Tensor:
     Shape:
         logits: [..., vocab]; returns integers [...].
     """
-    check_sampling(logits, 1.0, None, None)
+    check_logits(logits)
     return logits.argmax(dim=-1)
 
 
@@ -83,24 +90,22 @@ def sampler(
     top_p: float | None = None,
     seed: int | None = None,
 ) -> Callable[[Tensor], Tensor]:
-    """A way of choosing tokens for `generate`, with its own stream of random numbers.
+    """A way of choosing tokens for `generate`.
 
     Each choice uses one uniform number u: the first token at which the cumulative distribution
-    passes u. The settings are checked at once, against the vocabulary at the first call.
+    passes u. With a `seed` the sampler has its own stream of such numbers; without one it draws
+    from torch's global stream, which `set_seed` repeats.
 
     Raises:
-        ValueError, TypeError: as `next_token_distribution`.
+        ValueError, TypeError: as `next_token_distribution`; the settings are checked at once.
     """
-    check_sampling(
-        torch.zeros(top_k if isinstance(top_k, int) and top_k > 0 else 1), temperature, top_k, top_p
-    )
-    generator = torch.Generator()
-    if seed is not None:
-        generator.manual_seed(seed)
+    check_settings(temperature, top_k, top_p)
+    generator = None if seed is None else torch.Generator().manual_seed(seed)
 
     def choose(logits: Tensor) -> Tensor:
         probabilities = next_token_distribution(logits.double(), temperature, top_k, top_p)
         u = torch.rand(logits.shape[:-1] + (1,), generator=generator, dtype=torch.float64)
+        u = u.to(logits.device)  # drawn on the CPU: the same on every device
         tokens = (probabilities.cumsum(dim=-1) <= u).sum(dim=-1)
         last_possible = logits.shape[-1] - 1 - probabilities.flip(-1).gt(0).long().argmax(dim=-1)
         return torch.minimum(tokens, last_possible)  # u may pass a sum of 1 - 1e-16
@@ -133,15 +138,14 @@ def generate(
         ValueError: an empty prompt, a prompt of wrong rank, n_tokens < 1.
         TypeError: a prompt that is not integers.
     """
-    if not isinstance(prompt, Tensor) or prompt.is_floating_point():
+    if not isinstance(prompt, Tensor) or prompt.dtype not in (torch.int64, torch.int32):
         kind = prompt.dtype if isinstance(prompt, Tensor) else type(prompt).__name__
         raise TypeError(f"prompt must be a tensor of integers, got {kind}")
     if prompt.dim() != 2 or 0 in prompt.shape:
         raise ValueError(f"prompt must be [batch, time], none of them 0; got {list(prompt.shape)}")
-    if n_tokens < 1:
-        raise ValueError(f"n_tokens must be at least 1, got {n_tokens}")
+    check_int("n_tokens", n_tokens)
     sequence, tokens = prompt, prompt
-    finished = torch.zeros(len(prompt), dtype=torch.bool)
+    finished = torch.zeros(len(prompt), dtype=torch.bool, device=prompt.device)
     for _ in range(n_tokens):
         logits, state = step(tokens, state)
         chosen = choose(logits)

@@ -9,10 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nlp_helpers.checks import check_int, check_number
+
 
 @dataclass(frozen=True)
 class TrainConfig:
     """How to train: number of updates, step size, clipping, schedule.
+
+    Source: AdamW, Loshchilov and Hutter 2019; the cosine, Loshchilov and Hutter 2017; clipping,
+        Pascanu, Mikolov and Bengio 2013, algorithm 1.
 
     Args:
         n_steps: number of parameter updates.
@@ -24,7 +29,8 @@ class TrainConfig:
         evaluate_every: steps between two evaluations; 0: only after the last step.
 
     Raises:
-        ValueError: numbers out of range, named.
+        ValueError: a number out of range, named.
+        TypeError: not a number, or not an integer where a count is wanted.
     """
 
     n_steps: int
@@ -36,18 +42,14 @@ class TrainConfig:
     evaluate_every: int = 0
 
     def __post_init__(self):
-        checks = {
-            "n_steps": self.n_steps >= 1,
-            "learning_rate": self.learning_rate > 0,
-            "warmup": self.warmup >= 0,
-            "final_fraction": 0 <= self.final_fraction <= 1,
-            "clip_norm": self.clip_norm is None or self.clip_norm > 0,
-            "weight_decay": self.weight_decay >= 0,
-            "evaluate_every": self.evaluate_every >= 0,
-        }
-        for name, fine in checks.items():
-            if not fine:
-                raise ValueError(f"{name} is out of range: {getattr(self, name)}")
+        check_int("n_steps", self.n_steps)
+        check_int("warmup", self.warmup, least=0)
+        check_int("evaluate_every", self.evaluate_every, least=0)
+        check_number("learning_rate", self.learning_rate, 0, open_low=True, open_high=True)
+        check_number("final_fraction", self.final_fraction, 0, 1)
+        check_number("weight_decay", self.weight_decay, 0, open_high=True)
+        if self.clip_norm is not None:
+            check_number("clip_norm", self.clip_norm, 0, open_low=True)
 
 
 @dataclass
@@ -77,9 +79,13 @@ def train(
         evaluate: called in eval mode without gradients.
         max_seconds: stop early after this much time in training (comparisons at equal time).
 
+    Returns the history; the model is left in eval mode.
+
     Raises:
-        ValueError: if there are no batches, or the loss is not finite (with the step).
+        ValueError: if there are no batches, or a loss or gradient is not finite (with the step).
     """
+    if max_seconds is not None:
+        check_number("max_seconds", max_seconds, 0)
     optimizer = torch.optim.AdamW(
         parameter_groups(model, config.weight_decay), lr=config.learning_rate
     )
@@ -97,6 +103,8 @@ def train(
         loss.backward()
         limit = float("inf") if config.clip_norm is None else config.clip_norm
         norm = nn.utils.clip_grad_norm_(model.parameters(), limit)
+        if not torch.isfinite(norm):
+            raise ValueError(f"the gradient is {norm.item()} at step {step}; the weights are kept")
         optimizer.step()
         schedule.step()
         history.seconds += time.perf_counter() - start

@@ -35,6 +35,43 @@ def test_top_p_keeps_the_smallest_set_that_reaches_p(p):
     torch.testing.assert_close(kept[:n], full[:n] / full[:n].sum())
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("probabilities", "p", "kept"),
+    [([0.5, 0.2, 0.2, 0.1], 0.9, 3), ([0.5, 0.2, 0.2, 0.1], 0.5, 1), ([0.1] * 10, 0.7, 7)],
+)
+def test_a_set_that_reaches_p_exactly_is_not_enlarged(probabilities, p, kept, dtype):
+    logits = torch.tensor(probabilities, dtype=dtype).log()
+    assert next_token_distribution(logits, top_p=p).count_nonzero() == kept
+
+
+def test_uniform_distributions_at_every_boundary():
+    for n in range(1, 60):
+        for k in range(1, n + 1):
+            assert (
+                next_token_distribution(torch.zeros(n).double(), top_p=k / n).count_nonzero() == k
+            )
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "temperature"),
+    [(torch.float32, 1, 1e-39), (torch.float64, 1, 1e-309), (torch.float16, 6e4, 0.5)],
+)
+def test_extreme_settings_end_at_the_likeliest_token(dtype, scale, temperature):
+    logits = scale * torch.tensor([0.5, 1.0], dtype=dtype)
+    assert next_token_distribution(logits, temperature).tolist() == [0, 1]
+    assert sampler(temperature)(logits).item() == 1
+
+
+def test_without_a_seed_samples_differ_and_the_global_seed_repeats_them():
+    rows = torch.zeros(50, 40)
+    torch.manual_seed(1)
+    first, second = sampler()(rows), sampler()(rows)
+    assert not torch.equal(first, second)
+    torch.manual_seed(1)
+    assert torch.equal(sampler()(rows), first)
+
+
 def test_top_p_counts_after_top_k():
     full = LOGITS[:3].softmax(-1)
     kept = next_token_distribution(LOGITS, top_k=3, top_p=0.7)
@@ -62,7 +99,7 @@ def test_sampler_follows_the_distribution_and_its_seed():
 
 
 def test_sampler_never_returns_a_token_of_probability_zero(monkeypatch):
-    monkeypatch.setattr(torch, "rand", lambda shape, **_: torch.full(shape, 1 - 1e-17).double())
+    monkeypatch.setattr(torch, "rand", lambda shape, **_: torch.ones(shape).double())
     assert sampler(top_k=2)(LOGITS.flip(0)).item() in (3, 4)
 
 
@@ -74,6 +111,9 @@ def test_sampler_never_returns_a_token_of_probability_zero(monkeypatch):
         ({"temperature": float("nan")}, ValueError, "temperature"),
         ({"top_k": 0}, ValueError, "top_k"),
         ({"top_k": 2.0}, TypeError, "float"),
+        ({"temperature": "1"}, TypeError, "temperature.*str"),
+        ({"top_p": None, "temperature": None}, TypeError, "temperature.*None"),
+        ({"top_p": "0.9"}, TypeError, "top_p.*str"),
         ({"top_p": 0.0}, ValueError, "top_p"),
         ({"top_p": 1.1}, ValueError, "top_p.*1.1"),
     ],
@@ -134,6 +174,8 @@ def test_generate_stops_rows_at_the_stop_token():
         (torch.zeros(1, 3), 3, TypeError, "float32"),
         ("abc", 3, TypeError, "str"),
         (torch.zeros(1, 3, dtype=torch.long), 0, ValueError, "n_tokens"),
+        (torch.zeros(1, 3, dtype=torch.long), 2.0, TypeError, "n_tokens"),
+        (torch.zeros(1, 3, dtype=torch.bool), 3, TypeError, "bool"),
     ],
 )
 def test_generate_bad_input(prompt, n_tokens, error, words):

@@ -30,7 +30,7 @@ def test_the_same_seed_repeats_all_three_streams():
     assert all(a != b for a, b in zip(draw(), first, strict=True))
 
 
-@pytest.mark.parametrize(("value", "threads"), [(None, 2), ("1", 1), ("3", 3)])
+@pytest.mark.parametrize(("value", "threads"), [(None, 2), ("", 2), ("1", 1), ("3", 3), ("4,2", 4)])
 def test_threads(monkeypatch, value, threads):
     if value is None:
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -48,3 +48,10 @@ def test_threads(monkeypatch, value, threads):
 def test_bad_seed(seed, error):
     with pytest.raises(error, match="seed must be"):
         set_seed(seed)
+
+
+@pytest.mark.parametrize("value", ["0", "two", "-1"])
+def test_bad_number_of_threads(monkeypatch, value):
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    with pytest.raises(ValueError, match=f"OMP_NUM_THREADS.*{value}"):
+        set_seed(0)

@@ -164,10 +164,13 @@ def test_evaluation_happens_in_eval_mode_and_training_goes_on():
         {"clip_norm": 0.0},
         {"weight_decay": -0.1},
         {"evaluate_every": -5},
+        {"n_steps": 2.5},
+        {"n_steps": "5"},
+        {"learning_rate": float("nan")},
     ],
 )
 def test_bad_config(bad):
-    with pytest.raises(ValueError, match=next(iter(bad))):
+    with pytest.raises((ValueError, TypeError), match=next(iter(bad))):
         TrainConfig(**{"n_steps": 5, **bad})
 
 
@@ -190,3 +193,16 @@ def test_a_loss_that_is_not_finite_names_its_step():
 
     with pytest.raises(ValueError, match="nan at step 1"):
         train(model, [0], loss_function, TrainConfig(n_steps=5))
+
+
+def test_a_gradient_that_is_not_finite_names_its_step_and_keeps_the_weights():
+    model = nn.Linear(1, 1)
+    before = model.weight.item()
+    with pytest.raises(ValueError, match="nan at step 0"):
+        train(model, [0], lambda m, batch: (m.weight * 0).sum().sqrt(), TrainConfig(n_steps=1))
+    assert model.weight.item() == before
+
+
+def test_a_negative_budget():
+    with pytest.raises(ValueError, match="max_seconds"):
+        train(nn.Linear(1, 1), [0], None, TrainConfig(n_steps=1), max_seconds=-1)

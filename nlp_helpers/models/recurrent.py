@@ -5,6 +5,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from nlp_helpers.checks import check_int, check_number
+
 State = tuple[Tensor, ...]  # what a cell carries from step to step, each [batch, hidden_size]
 
 
@@ -48,7 +50,8 @@ class Recurrent(nn.Module):
     Raises:
         ValueError: sizes below 1, dropout outside [0, 1), an input of wrong rank or width, an
             empty sequence, a state of wrong shape.
-        TypeError: an input that is not a floating-point tensor.
+        TypeError: an input or state that is not a tensor of the weights' dtype, a size that is
+            not an int.
     """
 
     cell_class: ClassVar[type[nn.Module]]
@@ -64,12 +67,10 @@ class Recurrent(nn.Module):
         **cell_options,
     ):
         super().__init__()
-        sizes = {"input_size": input_size, "hidden_size": hidden_size, "n_layers": n_layers}
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be in [0, 1), got {dropout}")
+        check_int("input_size", input_size)
+        check_int("hidden_size", hidden_size)
+        check_int("n_layers", n_layers)
+        check_number("dropout", dropout, 0, 1, open_high=True)
         self.input_size, self.hidden_size, self.n_layers = input_size, hidden_size, n_layers
         self.directions = 2 if bidirectional else 1
         self.dropout = nn.Dropout(dropout)
@@ -100,11 +101,14 @@ class Recurrent(nn.Module):
 
     def _unpack(self, x: Tensor, state: Tensor | State | None) -> State:
         """Check `x` and `state`; return the state as a tuple, zeros where there was none."""
-        check_input(x, self.input_size)
+        check_input(x, self.input_size, next(self.parameters()).dtype)
         shape = (self.n_layers * self.directions, x.shape[0], self.hidden_size)
         if state is None:
             return tuple(x.new_zeros(shape) for _ in range(self.n_states))
-        states = (state,) if isinstance(state, Tensor) else tuple(state)
+        states = tuple(state) if isinstance(state, tuple | list) else (state,)
+        if not all(isinstance(s, Tensor) and s.dtype == x.dtype for s in states):
+            kinds = [s.dtype if isinstance(s, Tensor) else type(s).__name__ for s in states]
+            raise TypeError(f"state must be of tensors of {x.dtype}, as the input; got {kinds}")
         if len(states) != self.n_states or any(s.shape != shape for s in states):
             raise ValueError(
                 f"state must be {self.n_states} tensor(s) of shape {list(shape)} "
@@ -137,6 +141,8 @@ class Recurrent(nn.Module):
         ).to(module.weight_hh_l0)
         for cell, weights in zip(ours.cells, module.all_weights, strict=True):
             cell.load(*weights)
+        for mine, theirs in zip(ours.cells, module.all_weights, strict=True):
+            mine.requires_grad_(all(weight.requires_grad for weight in theirs))
         return ours.train(module.training)
 
     @classmethod
@@ -145,11 +151,11 @@ class Recurrent(nn.Module):
         return {"bias": module.bias}
 
 
-def check_input(x: Tensor, input_size: int) -> None:
-    """Refuse an input that a recurrent layer of this width cannot read."""
-    if not isinstance(x, Tensor) or not x.is_floating_point():
+def check_input(x: Tensor, input_size: int, dtype: torch.dtype) -> None:
+    """Refuse an input that a recurrent layer of this width and dtype cannot read."""
+    if not isinstance(x, Tensor) or x.dtype != dtype:
         kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
-        raise TypeError(f"input must be a floating-point tensor, got {kind}")
+        raise TypeError(f"input must be a tensor of {dtype}, as the weights are; got {kind}")
     if x.dim() != 3 or x.shape[-1] != input_size:
         raise ValueError(
             f"input must have shape [batch, time, input_size={input_size}], got {list(x.shape)}"

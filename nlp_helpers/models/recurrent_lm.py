@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from nlp_helpers.checks import check_int, check_number
 from nlp_helpers.models.recurrent import Recurrent
 
 
@@ -24,17 +25,18 @@ class RecurrentLM(nn.Module):
     Raises:
         ValueError: a network that reads both directions (it would see the token it predicts),
             a token outside the vocabulary, tokens of wrong rank, dropout outside [0, 1).
-        TypeError: tokens that are not integers.
+        TypeError: tokens that are not integers, a network that is not one of ours.
     """
 
     def __init__(self, vocab_size: int, recurrent: Recurrent, dropout: float = 0.0):
         super().__init__()
-        if vocab_size < 1:
-            raise ValueError(f"vocab_size must be at least 1, got {vocab_size}")
+        check_int("vocab_size", vocab_size)
+        check_number("dropout", dropout, 0, 1, open_high=True)
+        if not isinstance(recurrent, Recurrent):
+            kind = type(recurrent).__name__
+            raise TypeError(f"recurrent must be one of our recurrent networks, got {kind}")
         if recurrent.directions != 1:
             raise ValueError("a language model must not read from right to left: directions = 2")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be in [0, 1), got {dropout}")
         self.vocab_size = vocab_size
         self.embedding = nn.Embedding(vocab_size, recurrent.input_size)
         self.recurrent = recurrent

@@ -10,13 +10,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from nlp_helpers.checks import check_float_tensors, check_int, check_shapes
 from nlp_helpers.models.recurrent import Recurrent, State
+
+
+def identity(z: Tensor) -> Tensor:
+    return z
+
 
 # name -> (f, its derivative f' written in terms of the state s = f(z))
 NONLINEARITIES = {
     "tanh": (torch.tanh, lambda s: 1 - s**2),
     "relu": (torch.relu, lambda s: (s > 0).to(s.dtype)),
-    "linear": (lambda z: z, torch.ones_like),
+    "linear": (identity, torch.ones_like),
 }
 
 
@@ -37,13 +43,16 @@ class RNNCell(nn.Module):
         [batch, hidden_size].
 
     Raises:
-        ValueError: for an unknown nonlinearity.
+        ValueError: sizes below 1, an unknown nonlinearity.
+        TypeError: sizes that are not integers.
     """
 
     def __init__(
         self, input_size: int, hidden_size: int, nonlinearity: str = "tanh", bias: bool = True
     ):
         super().__init__()
+        check_int("input_size", input_size)
+        check_int("hidden_size", hidden_size)
         self.f, _ = _nonlinearity(nonlinearity)
         bound = 1 / math.sqrt(hidden_size)
         self.U = nn.Parameter(torch.empty(hidden_size, input_size).uniform_(-bound, bound))
@@ -52,9 +61,11 @@ class RNNCell(nn.Module):
         self.register_parameter("b", nn.Parameter(b) if bias else None)
 
     def project(self, x: Tensor) -> Tensor:
+        """The part that needs only the input; x [..., input_size] -> [..., hidden_size]."""
         return nn.functional.linear(x, self.U, self.b)  # U x_t + b, for one step or for all
 
     def step(self, projected: Tensor, state: State) -> State:
+        """The rest of a step; projected and state [batch, hidden_size]."""
         (s,) = state
         return (self.f(torch.addmm(projected, s, self.W.t())),)
 
@@ -123,12 +134,10 @@ def bptt(x, targets, U, W, V, b, c, state=None, nonlinearity="tanh", truncate=No
     Raises:
         ValueError: shapes that do not fit, a target outside the vocabulary, truncate < 1,
             an unknown nonlinearity.
-        TypeError: targets that are not integers.
+        TypeError: targets that are not int64, weights that are not of x's dtype.
     """
     f, f_prime = _nonlinearity(nonlinearity)
-    if state is None and isinstance(x, Tensor) and x.dim() == 3:
-        state = x.new_zeros(x.shape[0], W.shape[0])
-    _check_bptt(x, targets, U, W, V, b, c, state, truncate)
+    state = _check_bptt(x, targets, U, W, V, b, c, state, truncate)
 
     states = [state]  # forward: s_0, s_1, ..., s_T
     for x_t in x.unbind(dim=1):
@@ -192,27 +201,23 @@ def error_terms(delta: Tensor, states: Tensor, W: Tensor, nonlinearity: str = "t
     return torch.stack(terms[::-1], dim=1)
 
 
-def _check_bptt(x, targets, U, W, V, b, c, state, truncate) -> None:
-    if not isinstance(targets, Tensor) or targets.is_floating_point() or targets.is_complex():
+def _check_bptt(x, targets, U, W, V, b, c, state, truncate) -> Tensor:
+    """Refuse what does not fit together; return the initial state, zeros where there was none."""
+    given = {} if state is None else {"state": state}
+    check_float_tensors(x=x, U=U, W=W, V=V, b=b, c=c, **given)
+    if not isinstance(targets, Tensor) or targets.dtype != torch.int64:
         kind = targets.dtype if isinstance(targets, Tensor) else type(targets).__name__
-        raise TypeError(f"targets must be an integer tensor, got {kind}")
-    if truncate is not None and truncate < 1:
-        raise ValueError(f"truncate must be at least 1 step, got {truncate}")
+        raise TypeError(f"targets must be a tensor of int64, got {kind}")
+    if truncate is not None:
+        check_int("truncate", truncate)
     if x.dim() != 3 or 0 in x.shape:
         raise ValueError(f"x must be [batch, time, input], none of them 0; got {list(x.shape)}")
     batch, time, width = x.shape
-    hidden, vocab = W.shape[0], V.shape[0]
-    expected = {
-        "targets": (targets, (batch, time)),
-        "U": (U, (hidden, width)),
-        "W": (W, (hidden, hidden)),
-        "V": (V, (vocab, hidden)),
-        "b": (b, (hidden,)),
-        "c": (c, (vocab,)),
-        "state": (state, (batch, hidden)),
-    }
-    for name, (tensor, shape) in expected.items():
-        if tensor.shape != shape:
-            raise ValueError(f"{name} must have shape {list(shape)}, got {list(tensor.shape)}")
+    hidden, vocab = b.numel(), c.numel()
+    state = x.new_zeros(batch, hidden) if state is None else state
+    check_shapes(targets=(targets, (batch, time)), state=(state, (batch, hidden)))
+    check_shapes(U=(U, (hidden, width)), W=(W, (hidden, hidden)), V=(V, (vocab, hidden)))
+    check_shapes(b=(b, (hidden,)), c=(c, (vocab,)))
     if targets.min() < 0 or targets.max() >= vocab:
         raise ValueError(f"targets must be in [0, {vocab}), got {targets.min()} .. {targets.max()}")
+    return state

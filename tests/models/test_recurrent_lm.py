@@ -73,3 +73,5 @@ def test_bad_construction():
         RecurrentLM(0, RNN(WIDTH, HIDDEN))
     with pytest.raises(ValueError, match="dropout"):
         RecurrentLM(VOCAB, RNN(WIDTH, HIDDEN), dropout=1.0)
+    with pytest.raises(TypeError, match="Linear"):
+        RecurrentLM(VOCAB, torch.nn.Linear(3, 4))

@@ -1,5 +1,7 @@
 """RNN against torch.nn.RNN, and bptt against autograd, in float64 and at awkward sizes."""
 
+import pickle
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -95,10 +97,13 @@ def test_from_torch_refuses_what_it_cannot_copy(module, error, words):
         ({"n_layers": 0}, "n_layers"),
         ({"dropout": 1.0}, "dropout"),
         ({"nonlinearity": "sine"}, "sine"),
+        ({"input_size": 3.0}, "input_size.*3.0"),
+        ({"hidden_size": True}, "hidden_size.*True"),
+        ({"n_layers": "2"}, "n_layers.*'2'"),
     ],
 )
 def test_bad_construction(arguments, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((ValueError, TypeError), match=words):
         RNN(**{"input_size": 3, "hidden_size": 4, **arguments})
 
 
@@ -111,6 +116,10 @@ def test_bad_construction(arguments, words):
         (torch.ones(2, 5, 3, dtype=torch.int64), None, TypeError, "int64"),
         ([[1.0]], None, TypeError, "list"),
         (torch.randn(2, 5, 3), torch.zeros(1, 3, 4), ValueError, r"\[1, 2, 4\]"),
+        (torch.randn(2, 5, 3).double(), None, TypeError, "float64"),
+        (torch.randn(2, 5, 3), torch.zeros(1, 2, 4).double(), TypeError, "float64"),
+        (torch.randn(2, 5, 3), 3, TypeError, "int"),
+        (torch.randn(2, 5, 3), [[0.0] * 4], TypeError, "list"),
     ],
 )
 def test_bad_input(x, state, error, words):
@@ -190,17 +199,28 @@ def test_error_terms_add_up_to_the_deltas():
     torch.testing.assert_close(total, result.deltas, rtol=0, atol=1e-12)
 
 
+def zeros(*shape):
+    return torch.zeros(shape, dtype=torch.float64)
+
+
 BAD_BPTT = [
-    ({"targets": torch.zeros(BATCH, TIME)}, TypeError, "float32"),
+    ({"targets": zeros(BATCH, TIME)}, TypeError, "float64"),
+    ({"targets": torch.zeros(BATCH, TIME, dtype=torch.uint8)}, TypeError, "uint8"),
+    ({"targets": [[0]]}, TypeError, "list"),
     ({"targets": torch.full((BATCH, TIME), VOCAB)}, ValueError, r"\[0, 11\)"),
     ({"targets": torch.zeros(BATCH, TIME + 1, dtype=torch.long)}, ValueError, "targets"),
-    ({"U": torch.zeros(HIDDEN, WIDTH + 1)}, ValueError, "U must have shape"),
-    ({"W": torch.zeros(HIDDEN, HIDDEN + 1)}, ValueError, "W must have shape"),
-    ({"x": torch.zeros(BATCH, WIDTH)}, ValueError, "x must be"),
-    ({"x": torch.zeros(BATCH, 0, WIDTH)}, ValueError, "none of them 0"),
+    ({"U": zeros(HIDDEN, WIDTH + 1)}, ValueError, "U must have shape"),
+    ({"W": zeros(HIDDEN, HIDDEN + 1)}, ValueError, "W must have shape"),
+    ({"W": zeros()}, ValueError, r"W must have shape \[19, 19\], got \[\]"),
+    ({"V": torch.zeros(VOCAB, HIDDEN)}, TypeError, "float32"),
+    ({"b": None}, TypeError, "NoneType"),
+    ({"x": [1.0]}, TypeError, "list"),
+    ({"x": zeros(BATCH, WIDTH)}, ValueError, "x must be"),
+    ({"x": zeros(BATCH, 0, WIDTH)}, ValueError, "none of them 0"),
     ({"truncate": 0}, ValueError, "at least 1"),
+    ({"truncate": 2.5}, TypeError, "2.5"),
     ({"nonlinearity": "sine"}, ValueError, "sine"),
-    ({"state": torch.zeros(HIDDEN)}, ValueError, "state must have shape"),
+    ({"state": zeros(HIDDEN)}, ValueError, "state must have shape"),
 ]
 
 
@@ -216,6 +236,22 @@ def test_error_terms_bad_input():
         error_terms(torch.zeros(2, 3), torch.zeros(2, 4, 5), torch.zeros(5, 5))
 
 
-def test_cell_refuses_an_unknown_nonlinearity():
+def test_cell_refuses_bad_arguments():
     with pytest.raises(ValueError, match="sine"):
         RNNCell(3, 4, nonlinearity="sine")
+    with pytest.raises(ValueError, match=r"hidden_size.*0"):
+        RNNCell(3, 0)
+
+
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu", "linear"])
+def test_a_network_can_be_pickled(nonlinearity):
+    network = RNN(3, 4, nonlinearity=nonlinearity)
+    twin = pickle.loads(pickle.dumps(network))
+    x = torch.randn(2, 5, 3)
+    assert torch.equal(twin(x)[0], network(x)[0])
+
+
+def test_frozen_weights_stay_frozen():
+    reference, _ = reference_and_ours()
+    ours = RNN.from_torch(reference.requires_grad_(False))
+    assert not any(p.requires_grad for p in ours.parameters())
