@@ -41,7 +41,7 @@ const NETWORK = { stepLabel: 14, target: 40, bars: 58, barHeight: 44, states: 15
 const HELLO_LETTERS = 10;
 
 /** The unrolled network: s_0, then one column per letter; the columns after t are outlines. */
-function drawNetwork({ width, vocabulary, text, word, steps, t, unit, pick, preview }) {
+function drawNetwork({ width, vocabulary, text, word, steps, t, unit, pick }) {
   const hidden = steps.length ? steps[0].state.length : 0;
   const left = 48;
   const column = clamp((width - left) / Math.max(1, text.length), 64, 124);
@@ -143,8 +143,7 @@ function drawNetwork({ width, vocabulary, text, word, steps, t, unit, pick, prev
         "aria-pressed": String(chosen), "data-t": k + 1, "data-unit": i + 1,
         "data-value": value.toPrecision(9),
         "aria-label": `State unit ${i + 1} at step ${k + 1}: ${fixed(value)}`,
-        on: { click: () => pick(k + 1, i), pointerenter: () => preview(k + 1, i),
-          pointerleave: () => preview(null) } },
+        on: { click: () => pick(k + 1, i) } },
         draw("rect", { class: "nlpx-cell-box", x: x - cell / 2, y: y + 2, width: cell,
           height: STATE_ROW - 4, rx: 5 }),
         draw("rect", { class: "nlpx-cell-bar", x: value < 0 ? x + value * half : x,
@@ -250,7 +249,8 @@ function render({ model, el }) {
   const vocabulary = model.get("vocabulary");
   const word = model.get("word");
   const snapshots = model.get("snapshots");
-  const shown = { steps: [], preview: null, width: 0 };
+  const shown = { steps: [], preview: null, previewed: null, pointer: null,
+    width: 0 };
 
   // controls
   const boxId = freshId(model);
@@ -315,9 +315,19 @@ function render({ model, el }) {
     termPanel.replaceChildren(termTable(step, snapshots[model.get("snapshot")], t,
       vocabulary[step.letter], unit));
   };
-  const preview = (t, unit) => {
-    shown.preview = t === null ? null : { t, unit };
+  const preview = (cell) => {
+    if (cell === shown.previewed) return;
+    shown.previewed = cell;
+    shown.preview = cell ? { t: Number(cell.dataset.t), unit: cell.dataset.unit - 1 } : null;
     showTerms();
+  };
+  // A redraw puts a new cell under a resting pointer, for which browsers report that the pointer
+  // came in. So only a pointer at a new place previews, and entering a cell does nothing.
+  const follow = (event) => {
+    const { clientX: x, clientY: y } = event;
+    if (shown.pointer && shown.pointer.x === x && shown.pointer.y === y) return;
+    shown.pointer = { x, y };
+    preview(event.target.closest(".nlpx-cell"));
   };
 
   function redrawNetwork() {
@@ -326,7 +336,7 @@ function render({ model, el }) {
     const text = model.get("text");
     const t = model.get("step");
     const { svg, centreOfStep } = drawNetwork({ width: shown.width || 640, vocabulary, text, word,
-      steps: shown.steps, t, unit: model.get("unit"), pick, preview });
+      steps: shown.steps, t, unit: model.get("unit"), pick });
     const scrolled = network.scrollLeft;
     network.replaceChildren(svg);
     network.scrollLeft = scrolled;
@@ -353,7 +363,7 @@ function render({ model, el }) {
     const text = model.get("text");
     const snapshot = snapshots[model.get("snapshot")];
     shown.steps = forward(snapshot, [...text].map((letter) => vocabulary.indexOf(letter)));
-    shown.preview = null;
+    shown.preview = shown.previewed = null;
     const t = clamp(model.get("step"), text ? 1 : 0, text.length);
     if (t !== model.get("step")) { update(model, { step: t }); return; }
     if (box.value !== text) box.value = text;
@@ -393,6 +403,8 @@ function render({ model, el }) {
       t > 1 ? `; mean over the first ${t} steps ${fixed(mean, 3)} nats.` : ".");
   }
 
+  network.addEventListener("pointermove", follow);
+  network.addEventListener("pointerleave", () => preview(null));
   network.addEventListener("keydown", (event) => {
     const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const move = moves[event.key];

@@ -111,6 +111,20 @@ def test_hovering_a_cell_shows_its_arithmetic_and_leaving_takes_it_back(open_pag
     assert status(page, "hello-stepper").startswith("Step 2 of 4")
 
 
+def test_a_resting_pointer_does_not_take_the_arithmetic_from_the_keyboard(open_page, hello):
+    page = open_page(hello.to_html())
+    terms = page.locator(".nlpx-panel").nth(2).locator("caption")
+    page.get_by_role("button", name="Next").click()
+    page.get_by_role("button", name="Next").click()
+    page.locator('.nlpx-cell[data-t="2"][data-unit="2"]').click()
+    for key, unit, t in [("ArrowRight", 2, 3), ("ArrowDown", 3, 3), ("ArrowLeft", 3, 2)]:
+        page.keyboard.press(key)
+        page.wait_for_timeout(150)  # browsers report the cell under a resting pointer a bit late
+        expect(terms).to_have_text(f"How unit {unit} at t = {t} got its number")
+    page.locator('.nlpx-cell[data-t="1"][data-unit="1"]').hover()  # a real move shows again
+    expect(terms).to_have_text("How unit 1 at t = 1 got its number")
+
+
 def test_the_two_ls_have_one_input_two_states_two_predictions(open_page, hello, snapshots):
     page = open_page(hello.to_html())
     panel = page.locator(".nlpx-panel").nth(3)
