@@ -155,14 +155,7 @@ def plot_heatmap(
                 f"{name} has {len(labels)} entries, values has shape {values.shape}: give "
                 f"{values.shape[axis]}"
             )
-    if diverging:
-        given = [abs(float(bound)) for bound in (vmin, vmax) if bound is not None]
-        limit = max(given or [float(np.abs(values).max())]) or 1.0
-        low, high = -limit, limit
-    else:
-        low = min(0.0, float(values.min())) if vmin is None else vmin
-        high = float(values.max()) if vmax is None else vmax
-        high = high if high > low else low + 1.0
+    low, high = _limits(values, diverging, vmin, vmax)
     rows, columns = values.shape
     if ax is None:
         cell = min((FIGURE_WIDTH - 2) / columns, 0.62)
@@ -180,18 +173,35 @@ def plot_heatmap(
     if x_labels is not None and max(len(str(entry)) for entry in x_labels) > 3:
         plt.setp(ax.get_xticklabels(), rotation=40, ha="right", rotation_mode="anchor")
     if annotate:
-        form = ".2f" if annotate is True else annotate
-        size = float(np.clip(46 / max(rows, columns) ** 0.75, 6, 11))
-        for (row, column), value in np.ndenumerate(values):
-            # where black and white contrast alike, at 4.6 to 1
-            dark = _luminance(cmap(image.norm(value))[:3]) < 0.179
-            ax.text(column, row, format(value, form), ha="center", va="center", fontsize=size,
-                    color="white" if dark else "black")  # fmt: skip
+        _write_values(ax, image, ".2f" if annotate is True else annotate)
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.9, pad=0.02)
     bar.outline.set_visible(False)
     if label:
         bar.set_label(label)
     return ax
+
+
+def _limits(values, diverging, vmin, vmax):
+    """The ends of the colour scale: symmetric about 0, or from 0 where no value is negative."""
+    if diverging:
+        given = [abs(float(bound)) for bound in (vmin, vmax) if bound is not None]
+        limit = max(given or [float(np.abs(values).max())]) or 1.0
+        return -limit, limit
+    low = min(0.0, float(values.min())) if vmin is None else vmin
+    high = float(values.max()) if vmax is None else vmax
+    return low, high if high > low else low + 1.0
+
+
+def _write_values(ax, image, form):
+    """Write each value into its cell, dark on light cells and light on dark ones."""
+    values = np.asarray(image.get_array())
+    size = float(np.clip(46 / max(values.shape) ** 0.75, 6, 11))
+    for (row, column), value in np.ndenumerate(values):
+        # where black and white contrast alike, at 4.6 to 1
+        color = "white" if _luminance(image.cmap(image.norm(value))[:3]) < 0.179 else "black"
+        ax.text(
+            column, row, format(value, form), ha="center", va="center", fontsize=size, color=color
+        )
 
 
 def plot_gradient_lag(curves, ax=None):

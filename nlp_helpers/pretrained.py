@@ -7,8 +7,9 @@ seed, steps, data and its hash) and what it reached (`metrics`), and the hash of
 import hashlib
 import json
 import os
+import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,9 +47,11 @@ BUILDERS: dict[str, Callable[[dict], nn.Module]] = {"char-rnn": build_char_rnn}
 def load_checkpoint(name: str, folder: Path | str = CHECKPOINTS) -> Checkpoint:
     """Load one of the book's own checkpoints, checked against its hash and its config.
 
+    Loading draws no random numbers: what a notebook samples later does not depend on it.
+
     Raises:
-        ValueError: an unknown name (the known ones are listed), a file that is not the one the
-            JSON describes, weights that do not fit the config.
+        ValueError: an unknown name (the known ones are listed), a JSON or weights file that is
+            not what the book wrote, weights or a vocabulary that do not fit the config.
     """
     folder = Path(folder)
     json_file, weights_file = folder / f"{name}.json", folder / f"{name}.safetensors"
@@ -57,21 +60,44 @@ def load_checkpoint(name: str, folder: Path | str = CHECKPOINTS) -> Checkpoint:
         raise ValueError(f"no checkpoint {name!r} in {folder}; there are: {', '.join(known)}")
     if not weights_file.exists():
         raise ValueError(f"checkpoint {name!r} has no weights: {weights_file} is missing")
-    info = json.loads(json_file.read_text(encoding="utf-8"))
-    if hashlib.sha256(weights_file.read_bytes()).hexdigest() != info.get("sha256"):
+    try:
+        info = json.loads(json_file.read_text(encoding="utf-8"))
+        check_info(info, extra={"sha256"})
+    except ValueError as error:  # JSONDecodeError is one
+        raise ValueError(f"checkpoint {name!r}: {json_file.name} is damaged: {error}") from error
+    if hashlib.sha256(weights_file.read_bytes()).hexdigest() != info["sha256"]:
         raise ValueError(
             f"checkpoint {name!r}: {weights_file.name} is not the file that {json_file.name} "
             f"describes (SHA-256 differs); restore both, or make them again with `make train`"
         )
-    if info.get("kind") not in BUILDERS:
-        raise ValueError(f"checkpoint {name!r}: unknown kind {info.get('kind')!r}")
-    model = BUILDERS[info["kind"]](info["config"])
     try:
+        with torch.random.fork_rng(devices=[]):
+            model = BUILDERS[info["kind"]](info["config"])
         model.load_state_dict(load_file(weights_file))
-    except RuntimeError as error:
+    except (KeyError, RuntimeError) as error:
         raise ValueError(f"checkpoint {name!r} does not fit its config: {error}") from error
     tokenizer = CharTokenizer(Vocab((), specials=info["vocabulary"]))
     return Checkpoint(name, model.eval(), tokenizer, info)
+
+
+def check_info(info: object, extra: Collection[str] = ()) -> None:
+    """Refuse a checkpoint's description that lacks a part or contradicts itself.
+
+    Raises:
+        ValueError: naming what is missing or wrong.
+    """
+    if not isinstance(info, dict):
+        raise ValueError(f"info must be a dictionary, got {type(info).__name__}")
+    missing = {"kind", "config", "vocabulary", "training", "metrics", *extra} - info.keys()
+    if missing:
+        raise ValueError(f"info lacks {', '.join(sorted(missing))}")
+    if info["kind"] not in BUILDERS:
+        raise ValueError(f"unknown kind {info['kind']!r}; there are {', '.join(BUILDERS)}")
+    vocab_size = info["config"].get("vocab_size")
+    if len(info["vocabulary"]) != vocab_size:
+        raise ValueError(
+            f"the vocabulary has {len(info['vocabulary'])} tokens, the config says {vocab_size}"
+        )
 
 
 def save_checkpoint(
@@ -82,11 +108,12 @@ def save_checkpoint(
     `info` holds kind, config, vocabulary, training and metrics; the hash is added here.
 
     Raises:
-        ValueError: if a part of `info` is missing, or the kind is unknown.
+        ValueError: a name that is not lower-case words joined by hyphens, an `info` that lacks a
+            part or names an unknown kind.
     """
-    missing = {"kind", "config", "vocabulary", "training", "metrics"} - info.keys()
-    if missing or info["kind"] not in BUILDERS:
-        raise ValueError(f"info needs {sorted(missing)} and a kind out of {sorted(BUILDERS)}")
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        raise ValueError(f"name must be lower-case words joined by hyphens, got {name!r}")
+    check_info(info)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     weights = save(

@@ -57,13 +57,34 @@ def test_missing_and_corrupt_weights(folder):
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"kind": "oracle"}, "oracle"), ({"config": {**CONFIG, "hidden_size": 6}}, "does not fit")],
+    [
+        ({"kind": "oracle"}, "oracle"),
+        ({"config": {**CONFIG, "hidden_size": 6}}, "does not fit"),
+        ({"config": {"vocab_size": 4}}, "does not fit.*embedding_size"),
+        ({"config": {}}, "4 tokens, the config says None"),
+        ({"vocabulary": list("hel")}, "3 tokens, the config says 4"),
+    ],
 )
 def test_config_that_does_not_match(folder, change, words):
     file = folder / "tiny.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
     with pytest.raises(ValueError, match=words):
         load_checkpoint("tiny", folder)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"kind": "char-rnn"}', ""])
+def test_damaged_json(folder, text):
+    (folder / "tiny.json").write_text(text)
+    with pytest.raises(ValueError, match=r"'tiny': tiny\.json is damaged"):
+        load_checkpoint("tiny", folder)
+
+
+def test_loading_draws_no_random_numbers(folder):
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    load_checkpoint("tiny", folder)
+    assert torch.equal(torch.rand(4), expected)
 
 
 def test_nothing_half_written(tmp_path, monkeypatch):
@@ -76,9 +97,17 @@ def test_nothing_half_written(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_incomplete_info(tmp_path):
-    with pytest.raises(ValueError, match="metrics"):
-        save_checkpoint("tiny", build_char_rnn(CONFIG), {"kind": "char-rnn"}, tmp_path)
+def test_what_cannot_be_saved(tmp_path):
+    model = build_char_rnn(CONFIG)
+    for name, bad, words in (
+        ("tiny", {"kind": "char-rnn"}, "lacks config, metrics"),
+        ("tiny", {**info(), "kind": "oracle"}, "oracle"),
+        ("../tiny", info(), r"'\.\./tiny'"),
+        ("", info(), "name must be"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            save_checkpoint(name, model, bad, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_books_checkpoints_load_and_are_small():
