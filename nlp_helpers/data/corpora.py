@@ -1,5 +1,6 @@
 """Corpora by name: ``load_corpus("library-docs")`` needs no network, the others are downloaded."""
 
+import errno
 import functools
 import hashlib
 import json
@@ -11,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pooch
+import requests
 
 from nlp_helpers.data import library_docs
 from nlp_helpers.data.splits import SPLITS, split_of
@@ -132,20 +134,31 @@ def cache_folder() -> Path:
 
 def _cache_error(folder: Path, error: Exception) -> RuntimeError:
     return RuntimeError(
-        f"cannot write to the cache folder {folder} ({error}): set the environment variable "
-        "NLP_HELPERS_CACHE to a folder that can be written"
+        f"cannot use the cache folder {folder} ({error}): set the environment variable "
+        "NLP_HELPERS_CACHE to a folder that can be read and written and has room"
     )
+
+
+def _probe(folder: Path) -> None:
+    """Write a file there and remove it, before the work whose result must be kept there."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, suffix=".part") as file:
+            file.write(b"?")
+    except OSError as error:
+        raise _cache_error(folder, error) from error
 
 
 def _library_docs() -> Corpus:
     versions = library_docs.installed_versions()
     stem = "-".join(f"{library}-{version}" for library, version in versions.items())
     path = cache_folder() / f"library-docs-{library_docs.EXTRACTOR_VERSION}-{stem}.jsonl"
-    passages = _read_cache(path)
-    if passages is None:
+    cached = _read_cache(path)
+    if cached is None:
+        _probe(path.parent)
         passages = [Passage(**fields) for fields in library_docs.extract()[0]]
-        _write_cache(path, passages)
-    found = _sha256(_to_lines(passages))
+        found = _write_cache(path, passages)
+    else:
+        found, passages = cached
     if found != PINNED_SHA256:
         _warn_once(
             "library-docs is not the text that the book was printed with, so figures will differ: "
@@ -174,14 +187,15 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _write_cache(path: Path, passages: list[Passage]) -> None:
-    """Write the SHA-256 of the lines and the lines: whole, or not at all."""
+def _write_cache(path: Path, passages: list[Passage]) -> str:
+    """Write the SHA-256 of the lines and the lines: whole, or not at all. Return the SHA-256."""
     lines = _to_lines(passages)
+    found = _sha256(lines)
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
             temporary = Path(file.name)
-            file.write(_sha256(lines).encode() + b"\n" + lines)
+            file.write(found.encode() + b"\n" + lines)
         temporary.chmod(0o644)  # a class may share the folder
         os.replace(temporary, path)
     except OSError as error:
@@ -189,19 +203,21 @@ def _write_cache(path: Path, passages: list[Passage]) -> None:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+    return found
 
 
-def _read_cache(path: Path) -> list[Passage] | None:
-    """Read what ``_write_cache`` wrote; None when there is nothing or it is damaged."""
+def _read_cache(path: Path) -> tuple[str, list[Passage]] | None:
+    """Read what ``_write_cache`` wrote, hash first; None if there is nothing or it is damaged."""
     try:
         recorded, _, lines = path.read_bytes().partition(b"\n")
     except FileNotFoundError:
         return None
     except OSError as error:
         raise _cache_error(path.parent, error) from error
-    if recorded.decode("ascii", "replace") != _sha256(lines):
+    found = _sha256(lines)
+    if recorded.decode("ascii", "replace") != found:
         return None
-    return [Passage(**json.loads(line)) for line in lines.splitlines()]
+    return found, [Passage(**json.loads(line)) for line in lines.splitlines()]
 
 
 def _download(name: str) -> Path:
@@ -209,15 +225,17 @@ def _download(name: str) -> Path:
     source = DOWNLOADS[name]
     folder = cache_folder()
     path = folder / f"{name}.txt"
-    if path.is_file() and pooch.file_hash(str(path)) == source.sha256:
-        return path
     try:
+        if path.is_file() and pooch.file_hash(str(path)) == source.sha256:
+            return path
         with tempfile.TemporaryDirectory(dir=folder, prefix=f"{name}-") as temporary:
             try:
                 arrived = pooch.retrieve(
                     source.url, source.sha256, path.name, temporary, progressbar=True
                 )
             except Exception as error:  # requests, urllib3 and pooch each raise their own kinds
+                if _is_of_the_disk(error):
+                    raise
                 raise RuntimeError(
                     f"could not download the corpus {name!r} from {source.url} ({error}); "
                     "try again with a network, or use the embedded corpus 'library-docs', which "
@@ -228,6 +246,14 @@ def _download(name: str) -> Path:
     except OSError as error:
         raise _cache_error(folder, error) from error
     return path
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """Whether writing failed; no network would help (what requests raises is an OSError, too)."""
+    if not isinstance(error, OSError) or isinstance(error, requests.RequestException):
+        return False
+    full_or_forbidden = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+    return isinstance(error, PermissionError) or error.errno in full_or_forbidden
 
 
 def _speeches(name: str, text: str) -> Corpus:

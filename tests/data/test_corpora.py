@@ -1,3 +1,4 @@
+import errno
 import functools
 import hashlib
 import http.server
@@ -11,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import requests
 
 from nlp_helpers.data import corpora, library_docs
 from nlp_helpers.data.corpora import (
@@ -71,6 +73,21 @@ def test_a_second_load_reads_the_cache(small, cache):
     assert first.text("test") == "Passage 1.\n\nPassage 2."
 
 
+def test_a_second_load_does_not_write_out_what_it_read(small, monkeypatch):
+    first = load_corpus("library-docs")
+    monkeypatch.setattr(corpora, "_to_lines", None)
+    monkeypatch.setattr(corpora, "PINNED_SHA256", "0" * 64)
+    said = []
+    monkeypatch.setattr(corpora, "_warn_once", said.append)
+    assert load_corpus("library-docs") == first
+    assert len(said) == 1  # the text was compared all the same
+
+
+def test_the_versions_of_the_text_are_the_pins_of_the_book(root):
+    pins = dict(re.findall(r"^([\w-]+)==(\S+)", (root / "requirements.txt").read_text(), re.M))
+    assert {library: pins[library] for library in PINNED_VERSIONS} == PINNED_VERSIONS
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -103,7 +120,7 @@ def test_another_text_warns_once_and_names_both_sets_of_versions(small, monkeypa
     other = {"numpy": "9.9.1", "scipy": "9.9.2", "scikit-learn": "9.9.3"}
     monkeypatch.setattr(library_docs, "installed_versions", lambda: other)
     monkeypatch.setattr(corpora, "cache_folder", lambda: Path("/nonexistent"))
-    monkeypatch.setattr(corpora, "_read_cache", lambda path: [])
+    monkeypatch.setattr(corpora, "_read_cache", lambda path: ("1" * 64, []))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         load_corpus("library-docs")
@@ -154,6 +171,21 @@ def test_a_read_only_cache_folder_is_an_error(small, cache):
     cache.mkdir(mode=0o500)
     with pytest.raises(RuntimeError, match="NLP_HELPERS_CACHE"):
         load_corpus("library-docs")
+
+
+@pytest.mark.parametrize("name", ["library-docs", "tiny-shakespeare"])
+def test_a_cache_folder_that_may_not_be_written_is_an_error_before_any_work(
+    small, server, cache, monkeypatch, name
+):
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied", str(cache))
+
+    monkeypatch.setattr(corpora.tempfile, "NamedTemporaryFile", refuse)
+    monkeypatch.setattr(corpora.tempfile, "TemporaryDirectory", refuse)
+    with pytest.raises(RuntimeError, match=rf"{cache}.*Permission denied.*NLP_HELPERS_CACHE"):
+        load_corpus(name)
+    assert not small
+    assert server["requests"] == 0
 
 
 def test_without_the_variable_the_folder_is_the_system_s(monkeypatch, tmp_path):
@@ -273,10 +305,50 @@ def test_a_download_that_cannot_be_moved_into_place(server, cache, monkeypatch):
     assert list(cache.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EROFS, "Read-only file system"),
+        PermissionError(errno.EACCES, "Permission denied"),
+        PermissionError("Permission denied | Pooch could not create a folder"),
+    ],
+)
+def test_a_disk_that_takes_nothing_is_not_blamed_on_the_network(server, cache, monkeypatch, error):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(corpora.pooch, "retrieve", fail)
+    with pytest.raises(RuntimeError, match=rf"{cache}.*NLP_HELPERS_CACHE") as caught:
+        load_corpus("tiny-shakespeare")
+    assert "network" not in str(caught.value)
+    assert list(cache.iterdir()) == []
+
+
+def test_a_network_that_refuses_is_not_blamed_on_the_disk(server, cache, monkeypatch):
+    def fail(*args, **kwargs):  # requests' exceptions are OSErrors; this one has an errno, too
+        raise requests.ConnectionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(corpora.pooch, "retrieve", fail)
+    _fails_clearly(cache)
+
+
+def test_a_copy_that_cannot_be_read_is_an_error_that_names_the_remedy(server, cache, monkeypatch):
+    load_corpus("tiny-shakespeare")
+
+    def refuse(path, *args):
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(corpora.pooch, "file_hash", refuse)
+    with pytest.raises(RuntimeError, match=rf"{cache}.*Permission denied.*NLP_HELPERS_CACHE"):
+        load_corpus("tiny-shakespeare")
+
+
 def test_the_real_entry_is_the_one_in_the_design():
     entry = DOWNLOADS["tiny-shakespeare"]
-    assert entry.url.endswith("karpathy/char-rnn/master/data/tinyshakespeare/input.txt")
-    assert re.fullmatch("[0-9a-f]{64}", entry.sha256)
+    folder = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare"
+    assert entry.url == f"{folder}/input.txt"
+    assert entry.sha256 == "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 
 
 # Names and selections
