@@ -33,8 +33,15 @@ def token_accuracy(logits: Tensor, targets: Tensor, mask: Tensor | None = None) 
         logits: float [..., vocab]; targets: LongTensor [...]; mask: bool [...].
     Raises:
         TypeError, ValueError: as ``mean_nll``.
+        ValueError: a counted logit is NaN, which argmax would take for the highest.
     """
     logits, targets = _counted(logits, targets, mask)
+    if logits.isnan().any():
+        row = logits.isnan().any(dim=-1).nonzero()[0].item()
+        raise ValueError(
+            f"the logits of counted token {row} hold NaN, so no logit is the highest; the model "
+            "has diverged: try a smaller learning rate, or clip gradients"
+        )
     return (logits.argmax(dim=-1) == targets).double().mean().item()
 
 

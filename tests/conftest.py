@@ -5,6 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples on every run and no time limit for one: a busy machine must not fail a test.
+settings.register_profile("book", deadline=None, derandomize=True)
+settings.load_profile("book")
 
 # Two threads unless the caller says otherwise, as in the notebooks (nlp_helpers.reproducibility).
 os.environ.setdefault("OMP_NUM_THREADS", "2")

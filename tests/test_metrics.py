@@ -46,6 +46,14 @@ def test_token_accuracy_counts_hits():
     assert token_accuracy(logits, torch.tensor([1, 0, 0, 1])) == 0.75
 
 
+def test_token_accuracy_refuses_nan_which_argmax_takes_for_the_highest():
+    logits = torch.tensor([[1.0, 2.0], [math.nan, 0.0]])
+    targets = torch.tensor([1, 0])
+    with pytest.raises(ValueError, match=r"token 1 hold NaN.*diverged"):
+        token_accuracy(logits, targets)
+    assert token_accuracy(logits, targets, torch.tensor([True, False])) == 1.0
+
+
 def test_units():
     assert perplexity(0) == 1.0
     assert perplexity(math.log(50)) == pytest.approx(50)

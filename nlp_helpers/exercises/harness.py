@@ -211,7 +211,7 @@ class Exercise:
         except NotImplementedError:
             self._not_attempted(raise_on_failure)
             return
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             problem = f"Your code raised {explain_exception(error, answer)}"
         self._verdict(problem, hint, raise_on_failure)
 
@@ -251,9 +251,22 @@ def _call(function: Callable, case: Case) -> Any:
 
 
 def _copy(value: Any) -> Any:
-    if isinstance(value, torch.Tensor) and not value.is_leaf:
-        return value.clone()  # deepcopy refuses tensors that come out of a graph
-    return copy.deepcopy(value)
+    """Copy deeply; tensors that come out of a graph, which deepcopy refuses, are cloned."""
+    clones: dict[int, torch.Tensor] = {}
+    _clone_non_leaves(value, clones)
+    return copy.deepcopy(value, clones)  # deepcopy takes what is in its memo as copied
+
+
+def _clone_non_leaves(value: Any, clones: dict[int, torch.Tensor]) -> None:
+    if isinstance(value, torch.Tensor):
+        if not value.is_leaf and id(value) not in clones:
+            clones[id(value)] = value.clone()
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _clone_non_leaves(item, clones)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            _clone_non_leaves(item, clones)
 
 
 def _is_skeleton(function: Callable, case: Case) -> bool:
@@ -261,7 +274,7 @@ def _is_skeleton(function: Callable, case: Case) -> bool:
         return _is_blank(_call(function, case))
     except NotImplementedError:
         return True
-    except Exception:
+    except (Exception, SystemExit):
         return False
 
 
@@ -275,7 +288,7 @@ def _outcome(function: Callable, case: Case) -> str:
     """Return the result, or the exception, as text that can be compared."""
     try:
         return _exact(_call(function, case))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return f"raised {type(error).__name__}"
 
 
@@ -293,7 +306,7 @@ def _first_problem(function: Callable, cases: Sequence[Case]) -> tuple[str, str]
     for case in cases:
         try:
             result = _call(function, case)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reason = explain_exception(error, function)
             return f"For input {case.describe()} your code raised {reason}", case.hint
         problem = compare(result, case.expected, case.rtol, case.atol)
@@ -311,6 +324,8 @@ def explain_exception(error: BaseException, answer: Any = None) -> str:
         answer: the student's function or object, which tells which file is the student's.
     """
     message = " ".join(str(error).split())
+    if isinstance(error, SystemExit):
+        message = "it ends the whole program; return a value instead"
     text = type(error).__name__ + (f": {message}" if message else "")
     if isinstance(error, SyntaxError):
         return text
@@ -350,10 +365,15 @@ def _student_frame(
 def _as_array(value: Any) -> np.ndarray | None:
     """Return tensors, arrays and numbers as an array; None for anything else."""
     if isinstance(value, torch.Tensor):
-        value = value.detach().cpu()
-        if value.dtype == torch.bfloat16:
-            value = value.float()
-        return value.numpy()
+        try:
+            value = value.detach().cpu()
+            if value.layout is not torch.strided:
+                value = value.to_dense()
+            if value.dtype == torch.bfloat16:
+                value = value.float()
+            return value.resolve_conj().resolve_neg().numpy()
+        except (RuntimeError, TypeError):  # e.g. on the meta device, or too big to be dense
+            return None
     if isinstance(value, (np.ndarray, np.generic, bool, int, float, complex)):
         array = np.asarray(value)
         return array if array.dtype.kind in "biufc" else None  # e.g. not an int beyond 64 bits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -164,6 +165,72 @@ def test_input_is_copied_for_every_call(capsys) -> None:
 def test_tensors_out_of_a_graph_can_be_inputs_and_answers(capsys) -> None:
     x = torch.ones(2, requires_grad=True) * 2
     EXERCISE.check_function(lambda t: t * 2, [Case((x,), torch.full((2,), 4.0))])
+    assert capsys.readouterr().out == CORRECT
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        lambda x: [x],
+        lambda x: (x, 1),
+        lambda x: {"x": [(x,)]},
+    ],
+)
+def test_tensors_out_of_a_graph_can_be_inside_inputs(pack, capsys) -> None:
+    made = torch.ones(2, requires_grad=True) * 3
+    packed = pack(made)
+
+    def spoil(value):
+        while not isinstance(value, torch.Tensor):
+            value = next(iter(value.values() if isinstance(value, dict) else value))
+        value.detach().zero_()
+        return 1.0
+
+    EXERCISE.check_function(spoil, [Case((packed,), 1.0), Case((), 1.0, kwargs={"value": packed})])
+    assert capsys.readouterr().out == CORRECT
+    assert made.tolist() == [3.0, 3.0]  # the student had a copy
+
+
+def test_the_same_tensor_twice_is_the_same_in_the_copy(capsys) -> None:
+    made = torch.ones(2, requires_grad=True) * 3
+    EXERCISE.check_function(lambda pair: pair[0] is pair[1], [Case(([made, made],), True)])
+    assert capsys.readouterr().out == CORRECT
+
+
+def test_an_answer_that_ends_the_program_is_explained(capsys) -> None:
+    def leave(x):
+        sys.exit(3)
+
+    EXERCISE.check_function(leave, CASES)
+    said = capsys.readouterr().out
+    assert "not yet. For input 1.5 your code raised SystemExit: it ends the whole program" in said
+    assert "return a value instead (in line 2 of leave: sys.exit(3))" in said
+    EXERCISE.check_function(leave, CASES, unchanged=unsigned)
+    EXERCISE.check_with(leave, lambda answer: answer(1))
+    assert capsys.readouterr().out.count("raised SystemExit") == 2
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torch.eye(2).to_sparse(),
+        lambda: torch.eye(2).to_sparse_csr(),
+        lambda: torch.sparse_coo_tensor([[0], [0]], [1.0], (10**7, 10**7)),
+        lambda: torch.empty(2, 2, device="meta"),
+        lambda: torch.eye(2, dtype=torch.complex64).conj(),
+        lambda: torch.zeros(2, 2, dtype=torch.float8_e5m2),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Sparse")
+def test_no_kind_of_tensor_can_raise(make, capsys) -> None:
+    for expected in (torch.ones(2, 2), 1.0, [1, 2], "text", {"a": 1}, torch.ones(0)):
+        EXERCISE.check_value(make(), expected)
+        EXERCISE.check_function(make, [Case((), expected)])
+    assert capsys.readouterr().out.count("not yet. ") == 12
+
+
+def test_a_sparse_tensor_is_compared_by_its_values(capsys) -> None:
+    EXERCISE.check_value(torch.eye(2).to_sparse(), torch.eye(2))
     assert capsys.readouterr().out == CORRECT
 
 
