@@ -10,12 +10,15 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 HTML := _build/html
 BOOK_DONE := _build/.book-done
-BROWSER_DONE := .cache/.browser-done
 AXE_VERSION := 4.14.1
+BROWSER_DONE := .cache/.browser-done-axe-$(AXE_VERSION)
 BOOK_SOURCES := _config.yml _toc.yml $(shell find book notebooks -type f -not -path '*/.*' \
 	-not -path '*/__pycache__/*' 2>/dev/null)
+# What file times do not show: a page that is gone (the mark lists what was built), a book that is.
+BOOK_STALE := $(shell test -e $(HTML)/index.html && cmp -s $(BOOK_DONE) \
+	<(printf '%s\n' $(sort $(BOOK_SOURCES))) || echo FORCE)
 
-.PHONY: help book test lab run-notebooks student train bench lint format test-matrix clean
+.PHONY: FORCE help book test lab run-notebooks student train bench lint format test-matrix clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -75,12 +78,12 @@ $(INSTALLED): requirements.txt pyproject.toml | $(BIN)/python
 	@touch $@
 
 # Built beside the old one and swapped in when whole; a failed build leaves the old book and no mark.
-$(BOOK_DONE): $(INSTALLED) $(BOOK_SOURCES)
+$(BOOK_DONE): $(INSTALLED) $(BOOK_SOURCES) $(BOOK_STALE)
 	@rm -rf _build/next && mkdir -p _build/next
 	$(BIN)/jupyter-book build . --path-output _build/next -W -n --keep-going --all 2>&1 \
 	  | tee _build/book.log
 	@rm -rf $(HTML) && mv _build/next/_build/html $(HTML) && rm -rf _build/next
-	@touch $@
+	@printf '%s\n' $(sort $(BOOK_SOURCES)) > $@
 
 $(BROWSER_DONE): tools/install_browser.sh
 	AXE_VERSION=$(AXE_VERSION) bash tools/install_browser.sh

@@ -29,7 +29,7 @@ def wheel_names(root, tmp_path_factory) -> set[str]:
     copy = tmp_path_factory.mktemp("source")
     ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
     shutil.copytree(root / "nlp_helpers", copy / "nlp_helpers", ignore=ignore)
-    for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-text"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-text", "NOTICE"):
         shutil.copy(root / name, copy / name)
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", "out", "."]
     result = subprocess.run(command, cwd=copy, capture_output=True, text=True)
@@ -51,7 +51,8 @@ def test_wheel_holds_every_checkpoint_and_its_description(wheel_names):
 
 
 def test_wheel_holds_licences_and_nothing_of_the_book(wheel_names):
-    assert any(name.endswith("licenses/LICENSE") for name in wheel_names)
+    for licence in ("LICENSE", "LICENSE-text", "NOTICE"):
+        assert any(name.endswith(f"licenses/{licence}") for name in wheel_names), licence
     outside = {name for name in wheel_names if not name.startswith("nlp_helpers")}
     assert outside == {name for name in outside if ".dist-info/" in name}
 

@@ -20,6 +20,7 @@ from sphinx.util.fileutil import copy_asset
 MATHJAX_FOLDER = "vendor/mathjax"
 # tex-svg.js holds TeX input and SVG output; it fetches rarer TeX commands from this folder.
 MATHJAX_FILES = ("tex-svg.js", "input/tex/extensions")
+MATHJAX_LICENCE = Path(__file__).with_name("mathjax-LICENSE.txt")  # the package brings none
 LIVE_ONLY_NOTE = "Run this notebook live to play with it: this figure needs Python behind it."
 
 
@@ -73,7 +74,7 @@ def mathjax_source() -> Path:
 
 
 def copy_mathjax(app, exception) -> None:
-    """Copy the MathJax files the pages can ask for into the site."""
+    """Copy the MathJax files the pages can ask for, and their licence, into the site."""
     if exception is not None or app.builder.format != "html":
         return
     source = mathjax_source()
@@ -83,6 +84,7 @@ def copy_mathjax(app, exception) -> None:
         destination.mkdir(parents=True, exist_ok=True)
         copy_asset(str(source / name), str(destination))
     (target / "input/tex/extensions/all-packages.js").unlink(missing_ok=True)
+    shutil.copyfile(MATHJAX_LICENCE, target / "LICENSE")
 
 
 def remove_unused_assets(app, exception) -> None:

@@ -1,6 +1,7 @@
 """The book builds without a warning, its links lead somewhere, its pages load nothing foreign."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -75,6 +76,66 @@ def test_the_build_has_no_warning(root, site):
 
 def test_a_second_make_book_has_nothing_to_do(root, site):
     assert make(root, "-q", "_build/.book-done").returncode == 0
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project of two pages with the book's Makefile, whose jupyter-book only counts its runs."""
+    root = Path(__file__).resolve().parents[2]
+    shutil.copy(root / "Makefile", tmp_path)
+    for name in ("_config.yml", "_toc.yml", "book/a.md", "book/b.md", "notebooks/c.ipynb"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    tool = tmp_path / "bin" / "jupyter-book"
+    tool.parent.mkdir()
+    tool.write_text(
+        "#!/bin/sh\nmkdir -p _build/next/_build/html\n"
+        "echo built > _build/next/_build/html/index.html\necho run >> runs\n"
+    )
+    tool.chmod(0o755)
+
+    def runs() -> int:
+        command = ["make", "-o", ".venv/.installed", f"BIN={tool.parent}", "book"]
+        result = subprocess.run(command, cwd=tmp_path, env=ENV, capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert (tmp_path / "_build/html/index.html").is_file()
+        return (tmp_path / "runs").read_text().count("run")
+
+    return tmp_path, runs
+
+
+def test_make_book_builds_again_when_and_only_when_something_changed(project):
+    folder, runs = project
+    assert [runs(), runs()] == [1, 1]
+    (folder / "book/a.md").unlink()
+    assert [runs(), runs()] == [2, 2]
+    (folder / "book/sub").mkdir()
+    (folder / "book/sub/d.md").write_text("d")
+    assert [runs(), runs()] == [3, 3]
+    shutil.rmtree(folder / "_build/html")
+    assert [runs(), runs()] == [4, 4]
+    later = (folder / "_build/.book-done").stat().st_mtime + 5
+    os.utime(folder / "_config.yml", (later, later))
+    assert runs() == 5
+
+
+def test_another_axe_core_is_installed(root):
+    command = ["make", "-np", "-f", "Makefile", "AXE_VERSION=9.9.9", "test"]
+    plan = subprocess.run(command, cwd=root, env=ENV, capture_output=True, text=True).stdout
+    assert re.search(r"^BROWSER_DONE := .*9\.9\.9$", plan, re.MULTILINE)
+
+
+def test_mathjax_is_published_with_its_licence(site):
+    folder = site / "_static/vendor/mathjax"
+    assert (folder / "tex-svg.js").is_file()
+    licence = (folder / "LICENSE").read_text(encoding="utf-8")
+    assert "Apache License" in licence
+    assert "END OF TERMS AND CONDITIONS" in licence
+
+
+def test_there_is_no_index_that_no_page_leads_to(site, pages):
+    assert not (site / "genindex.html").exists()
+    assert not any('rel="index"' in page(p).text for p in pages)
 
 
 def test_make_book_says_where_it_is_and_how_to_open_it(root, site):
