@@ -24,6 +24,7 @@ reproducibility.py  set_seed: the same numbers at every run
 plotting.py      arrays in, matplotlib Axes out; the book's colours
 diagrams.py      drawings of networks
 display.py       show_source: render a class of this package inside a notebook
+benchmarks.py    speeds that make bench has measured, as tables
 explorables/     interactive figures that also work in the static page, without a kernel
     base.py          the base class: state in traitlets, behaviour in one ES module
     hello_stepper.py, gradient_lag.py, quiz.py
