@@ -54,6 +54,7 @@ LANGUAGE_INFO = {
     "name": "python",
     "pygments_lexer": "ipython3",
 }
+FOLDED = {"solution", "remove-cell"}  # tags of cells whose source JupyterLab folds away
 # What editors and executors leave in a cell's metadata.
 _FLEETING = ("execution", "ExecuteTime", "collapsed", "scrolled", "vscode", "widgets")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -182,6 +183,8 @@ def normalise(nb: Any) -> Any:
             cell.metadata.pop(key, None)
         if cell.cell_type != "code":
             continue
+        if FOLDED & set(tags_of(cell)):
+            cell.metadata["jupyter"] = {"source_hidden": True}
         if cell.source.strip():
             count += 1
         cell.execution_count = count if cell.source.strip() else None

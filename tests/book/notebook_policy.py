@@ -328,6 +328,12 @@ def graded_exercises(nb: Any) -> list[str]:
             tags = tags_of(cell)
             if cell.cell_type == "code" and "solution" in tags and "hide-cell" not in tags:
                 problems.append(f"exercise {block.number}: its solution is not tagged hide-cell")
+            folded = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+            if cell.cell_type == "code" and "solution" in tags and not folded:
+                problems.append(
+                    f"exercise {block.number}: its solution is open in JupyterLab; "
+                    "`make run-notebooks` folds it (metadata jupyter.source_hidden)"
+                )
     told = [cell.source for b in blocks for cell in b.cells if cell.cell_type == "markdown"]
     if not any("find the bug" in text.lower() for text in told):
         problems.append("no exercise says 'find the bug'")

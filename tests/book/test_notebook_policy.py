@@ -44,6 +44,8 @@ def code(source: str, *outputs: dict, tags: tuple[str, ...] = (), **metadata: An
     cell.metadata.update(metadata)
     if tags:
         cell.metadata["tags"] = list(tags)
+    if "solution" in tags:
+        cell.metadata["jupyter"] = {"source_hidden": True}
     return cell
 
 
@@ -133,6 +135,10 @@ def tags(start: str, *names: str) -> Callable[[Any], None]:
         find(nb, start).metadata["tags"] = list(names)
 
     return change
+
+
+def open_in_lab(start: str) -> Callable[[Any], None]:
+    return lambda nb: find(nb, start).metadata.pop("jupyter")
 
 
 def drop(start: str) -> Callable[[Any], None]:
@@ -255,6 +261,7 @@ BROKEN = [
     ("graded_exercises", source("### Exercise 2", "### Exercise 2 Title"), "no grade"),
     ("graded_exercises", source("### Exercise 2", "### Exercise 2 ★★★★"), "no grade"),
     ("graded_exercises", tags("b = 3", "solution"), "hide-cell"),
+    ("graded_exercises", open_in_lab("b = 3"), "open in JupyterLab"),
     ("graded_exercises", tags("b = 3", "hide-cell"), "has 0 solutions"),
     ("graded_exercises", drop("b = 3"), "has 0 solutions"),
     ("graded_exercises", tags("a = None"), "no code cell tagged `exercise`"),

@@ -80,6 +80,15 @@ def test_a_run_notebook_is_normalised(first) -> None:
     assert raw["cells"][4]["outputs"][0]["data"] == {"text/plain": ["IntSlider(value=0)"]}
 
 
+def test_solutions_and_hidden_assertions_are_folded_in_lab() -> None:
+    cells = [nbformat.v4.new_code_cell("x = 1") for _ in range(3)]
+    cells[1].metadata["tags"] = ["solution", "hide-cell"]
+    cells[2].metadata["tags"] = ["remove-cell"]
+    nb = run_notebooks.normalise(nbformat.v4.new_notebook(cells=cells))
+    folded = [cell.metadata.get("jupyter", {}).get("source_hidden", False) for cell in nb.cells]
+    assert folded == [False, True, True]
+
+
 def test_a_second_run_gives_the_same_bytes(first) -> None:
     path, _, _ = first
     before = path.read_bytes()
