@@ -19,6 +19,7 @@ training.py      one visible training loop
 decoding.py      greedy, temperature, top-k and nucleus sampling over a step function
 metrics.py       perplexity, bits per token and other scores
 pretrained.py    load the shipped checkpoints
+files.py         write a file whole or not at all
 checks.py        refuse bad arguments, naming the value
 reproducibility.py  set_seed: the same numbers at every run
 plotting.py      arrays in, matplotlib Axes out; the book's colours

@@ -6,9 +6,7 @@ seed, steps, data and its hash) and what it reached (`metrics`), and the hash of
 
 import hashlib
 import json
-import os
 import re
-import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from torch import nn
 
 from nlp_helpers.data.tokenizers import CharTokenizer
 from nlp_helpers.data.vocabulary import Vocab
+from nlp_helpers.files import write_whole
 from nlp_helpers.models.recurrent_lm import RecurrentLM
 from nlp_helpers.models.rnn import RNN
 
@@ -115,23 +114,9 @@ def save_checkpoint(
         raise ValueError(f"name must be lower-case words joined by hyphens, got {name!r}")
     check_info(info)
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     weights = save(
         {k: v.detach().contiguous().to(torch.float32) for k, v in model.state_dict().items()}
     )
     info = {"name": name, **info, "sha256": hashlib.sha256(weights).hexdigest()}
     write_whole(folder / f"{name}.safetensors", weights)
-    write_whole(folder / f"{name}.json", (json.dumps(info, indent=1) + "\n").encode())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file through a temporary one beside it, so that no reader meets half of it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_whole(folder / f"{name}.json", json.dumps(info, indent=1) + "\n")

@@ -25,15 +25,6 @@ def test_check_names_a_stale_or_missing_file(tmp_path, capsys):
     assert "logo.svg, favicon.svg" in capsys.readouterr().out
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path):
-    target = tmp_path / "logo.svg"
-    target.write_text("old")
-    with pytest.raises(TypeError):
-        art.write_whole(target, b"not text")
-    assert target.read_text() == "old"
-    assert [path.name for path in tmp_path.iterdir()] == ["logo.svg"]
-
-
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_well_formed_titled_and_self_contained(name):
     root = ElementTree.fromstring(DRAWINGS[name])

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from nlp_helpers import pretrained
+from nlp_helpers import files
 from nlp_helpers.pretrained import CHECKPOINTS, build_char_rnn, load_checkpoint, save_checkpoint
 
 CONFIG = {"vocab_size": 4, "embedding_size": 3, "hidden_size": 5, "n_layers": 1, "dropout": 0.0}
@@ -91,7 +91,7 @@ def test_nothing_half_written(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(pretrained.os, "replace", fail)
+    monkeypatch.setattr(files.os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
         save_checkpoint("tiny", build_char_rnn(CONFIG), info(), tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -19,8 +19,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from nlp_helpers.files import write_whole
 from nlp_helpers.models.rnn import RNN
-from nlp_helpers.pretrained import write_whole
 from nlp_helpers.reproducibility import set_seed
 
 BENCH = Path(__file__).resolve().parent.parent / "bench"
@@ -114,7 +114,6 @@ def main() -> None:
     unknown = set(arguments.groups) - GROUPS.keys()
     if unknown or arguments.pairs < 1:
         parser.error(f"unknown groups {sorted(unknown)}, or --pairs below 1: {arguments.pairs}")
-    BENCH.mkdir(exist_ok=True)
     for group in arguments.groups or GROUPS:
         title, make_pairs = GROUPS[group]
         print(title)
@@ -130,7 +129,7 @@ def main() -> None:
         date = datetime.date.today().isoformat()
         how = {"date": date, "machine": machine(), "pairs": arguments.pairs}
         result = {"title": title, **how, "rows": rows}
-        write_whole(BENCH / f"{group}.json", (json.dumps(result, indent=1) + "\n").encode())
+        write_whole(BENCH / f"{group}.json", json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

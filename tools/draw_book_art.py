@@ -5,13 +5,12 @@ would be written. The output depends on nothing but this file and the book's col
 """
 
 import argparse
-import os
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
+from nlp_helpers.files import write_whole
 from nlp_helpers.plotting import COLORS
 
 STATIC = Path(__file__).resolve().parent.parent / "book" / "_static"
@@ -306,19 +305,6 @@ def drawings():
         "chapter_map_narrow.svg": narrow_map(LIGHT),
         "chapter_map_narrow_dark.svg": narrow_map(DARK),
     }
-
-
-def write_whole(target, content):
-    """Write text to a file whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def main(arguments=None):

@@ -20,7 +20,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +36,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:  # run as a file, Python knows only tools/
     sys.path.insert(0, str(ROOT))
 
+from nlp_helpers.files import write_whole  # noqa: E402
 from tests.book.outputs_contract import (  # noqa: E402
     WIDGET_VIEW,
     first_difference,
@@ -129,12 +129,7 @@ def execute(nb: Any, folder: Path, timeout: float = 600, keep_env: bool = False)
     mebibytes = 0.0
     try:
         with client.setup_kernel(env=_kernel_environment(keep_env), stderr=subprocess.DEVNULL):
-            count = 0
-            for index, cell in enumerate(nb.cells):
-                if cell.cell_type != "code" or not cell.source.strip():
-                    continue
-                count += 1
-                client.execute_cell(cell, index, execution_count=count)
+            _run_cells(client, nb)
             mebibytes = _peak_mebibytes(manager.provisioner.pid)
     except CellTimeoutError as error:
         raise NotebookFailed(f"a cell took more than {timeout:g} s\n{error}") from None
@@ -142,13 +137,25 @@ def execute(nb: Any, folder: Path, timeout: float = 600, keep_env: bool = False)
         raise NotebookFailed(_ANSI.sub("", str(error))) from None
     except DeadKernelError as error:
         raise NotebookFailed(f"the kernel died (out of memory?): {error}") from None
+    _refuse_stderr(nb)
+    return Run(time.perf_counter() - begin, mebibytes, cells)
+
+
+def _refuse_stderr(nb: Any) -> None:
     for index, cell in enumerate(nb.cells):
         if cell.cell_type == "code" and stderr_of(cell.outputs):
             raise NotebookFailed(
                 f"cell {index} writes to stderr (a warning is a bug):\n{cell.source}\n"
                 f"------------------\n{stderr_of(cell.outputs)}"
             )
-    return Run(time.perf_counter() - begin, mebibytes, cells)
+
+
+def _run_cells(client: NotebookClient, nb: Any) -> None:
+    count = 0
+    for index, cell in enumerate(nb.cells):
+        if cell.cell_type == "code" and cell.source.strip():
+            count += 1
+            client.execute_cell(cell, index, execution_count=count)
 
 
 def _without_outputs(cell: Any) -> Any:
@@ -210,21 +217,6 @@ def dumps(nb: Any) -> str:
     return nbformat.writes(nb, version=nbformat.NO_CONVERT).rstrip("\n") + "\n"
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file whole or not at all (a temporary file beside it, then a rename)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(name, mode)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
 def read(path: Path) -> Any:
     """Read a notebook without letting nbformat invent random cell ids.
 
@@ -254,7 +246,7 @@ def run_file(path: Path, timeout: float = 600, keep_env: bool = False) -> Run:
     """
     nb = read(path)
     run = execute(nb, path.resolve().parent, timeout, keep_env)
-    write_atomically(path, dumps(normalise(nb)))
+    write_whole(path, dumps(normalise(nb)))
     return run
 
 

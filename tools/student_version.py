@@ -22,8 +22,9 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:  # run as a file, Python knows only tools/
     sys.path.insert(0, str(ROOT))
 
+from nlp_helpers.files import write_whole  # noqa: E402
 from tests.book.outputs_contract import tags_of  # noqa: E402
-from tools.run_notebooks import dumps, normalise, read, write_atomically  # noqa: E402
+from tools.run_notebooks import dumps, normalise, read  # noqa: E402
 
 DEFAULT_OUT = ROOT / "_build" / "student" / "notebooks"
 NOT_ATTEMPTED = "not attempted yet."
@@ -148,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{path}: not written\n{error}", file=sys.stderr)
             status = 1
             continue
-        write_atomically(target, dumps(student))
+        write_whole(target, dumps(student))
         count = len(nb.cells) - len(student.cells)
         print(f"{target}: {len(exercises(student))} exercises, {count} solution cells left out")
     return status

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from nlp_helpers.files import write_whole  # noqa: E402
 from tools.chromium import launched  # noqa: E402
 
 PAGE = ROOT / "_build" / "html" / "notebooks" / "01_rnn.html"
@@ -51,9 +51,7 @@ def main() -> None:
     picture = picture_of(PAGE)
     if len(picture) > MAX_BYTES:
         raise SystemExit(f"the picture takes {len(picture):,} bytes, the limit is {MAX_BYTES:,}")
-    temporary = PICTURE.with_suffix(".tmp")
-    temporary.write_bytes(picture)
-    os.replace(temporary, PICTURE)
+    write_whole(PICTURE, picture)
     print(f"{PICTURE.relative_to(ROOT)}: {len(picture):,} bytes")
 
 

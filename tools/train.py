@@ -19,6 +19,7 @@ from nlp_helpers.pretrained import build_char_rnn, save_checkpoint
 from nlp_helpers.reproducibility import set_seed
 from nlp_helpers.training import (
     CarriedStateLoss,
+    History,
     TrainConfig,
     evaluated,
     language_model_nll,
@@ -36,13 +37,8 @@ def char_rnn_library_docs() -> None:
     ids = {split: tokenizer.encode(text) for split, text in texts.items()}
     held_out = {s: language_model_batches(ids[s], 32, 128) for s in ("validation", "test")}
 
-    config = {
-        "vocab_size": tokenizer.vocab_size,
-        "embedding_size": 64,
-        "hidden_size": 512,
-        "n_layers": 1,
-        "dropout": 0.1,
-    }
+    config = {"vocab_size": tokenizer.vocab_size, "embedding_size": 64, "hidden_size": 512}
+    config |= {"n_layers": 1, "dropout": 0.1}
     model = build_char_rnn(config)
     settings = TrainConfig(
         n_steps=7_000, learning_rate=2.5e-3, warmup=100, final_fraction=0.02, evaluate_every=1_000
@@ -54,21 +50,12 @@ def char_rnn_library_docs() -> None:
         settings,
         lambda m: report(language_model_nll(m, held_out["validation"])),
     )
-    metrics = {
-        f"{split}_nats_per_character": evaluated(model, lambda m, b=b: language_model_nll(m, b))
-        for split, b in held_out.items()
-    }
-    metrics["test_perplexity_per_character"] = perplexity(metrics["test_nats_per_character"])
+    metrics = scores(model, held_out)
     training = {
         "seed": seed,
-        "date": datetime.date.today().isoformat(),
         "data": "library-docs, prose, train split",
-        "data_sha256": hashlib.sha256(texts["train"].encode()).hexdigest(),
-        "characters": len(texts["train"]),
         "batch": [64, 48],
-        **vars(settings),
-        "seconds": round(history.seconds),
-        "torch": torch.__version__,
+        **how_trained(texts["train"], settings, history),
     }
     info = {
         "kind": "char-rnn",
@@ -79,6 +66,28 @@ def char_rnn_library_docs() -> None:
     }
     save_checkpoint("char-rnn-library-docs", model, info)
     print(metrics)
+
+
+def scores(model, held_out: dict) -> dict:
+    """Nats per character on each held-out split, and the perplexity on the test split."""
+    found = {
+        f"{split}_nats_per_character": evaluated(model, lambda m, b=b: language_model_nll(m, b))
+        for split, b in held_out.items()
+    }
+    found["test_perplexity_per_character"] = perplexity(found["test_nats_per_character"])
+    return found
+
+
+def how_trained(text: str, settings: TrainConfig, history: History) -> dict:
+    """What a checkpoint's JSON says of its text, its settings and its training."""
+    return {
+        "date": datetime.date.today().isoformat(),
+        "data_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "characters": len(text),
+        **vars(settings),
+        "seconds": round(history.seconds),
+        "torch": torch.__version__,
+    }
 
 
 def report(nll: float) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from tools.run_notebooks import (
     read,
     report,
     run_file,
-    write_atomically,
 )
 
 SOURCES = [
@@ -209,24 +207,6 @@ def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
 def test_missing_file_is_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         run_notebooks.main([str(tmp_path / "99_none.ipynb")])
-
-
-def test_write_is_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "a.txt"
-    write_atomically(path, "old")
-    path.chmod(0o600)
-    write_atomically(path, "new é")
-    assert path.read_text(encoding="utf-8") == "new é"
-    assert path.stat().st_mode & 0o777 == 0o600
-
-    def fail(*_: object) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
-        write_atomically(path, "newer")
-    assert path.read_text(encoding="utf-8") == "new é"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_failed_is_not_swallowed(tmp_path: Path) -> None:
