@@ -23,7 +23,9 @@ files.py         write a file whole or not at all
 checks.py        refuse bad arguments, naming the value
 reproducibility.py  set_seed: the same numbers at every run
 plotting.py      arrays in, matplotlib Axes out; the book's colours
-diagrams.py      drawings of networks
+diagrams/        drawings of networks
+    base.py          the marks that all drawings share
+    recurrent.py, gates.py, seq2seq.py  the drawings of chapters 01, 02 and 03
 display.py       show_source: render a class of this package inside a notebook
 benchmarks.py    speeds that make bench has measured, as tables
 explorables/     interactive figures that also work in the static page, without a kernel

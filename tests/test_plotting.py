@@ -1,4 +1,4 @@
-"""Colours, style, charts and diagrams: what they draw, and what they refuse."""
+"""Colours, style and charts: what they draw, and what they refuse."""
 
 import io
 import itertools
@@ -13,10 +13,8 @@ import pytest
 import torch
 from matplotlib import colormaps
 from matplotlib.colors import to_hex, to_rgb
-from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
-from matplotlib.path import Path
 
-from nlp_helpers import diagrams, plotting
+from nlp_helpers import plotting
 from nlp_helpers.plotting import COLORS
 
 FIXED = {
@@ -120,15 +118,6 @@ class TestColours:
             and (set(pair), vision) != ({"input", "output"}, "protanopia")
         }
         assert min(distances.values()) >= 14, distances
-
-    def test_input_and_output_differ_in_shape_where_their_colours_do_not(self):
-        ax = diagrams.draw_unrolled(1, folded=False)
-        rounding = {
-            to_hex(patch.get_edgecolor()).upper(): patch.get_boxstyle().rounding_size
-            for patch in ax.patches
-            if isinstance(patch, FancyBboxPatch)
-        }
-        assert rounding[COLORS["output"]] > 5 * rounding[COLORS["input"]]
 
     def test_unknown_role(self):
         with pytest.raises(ValueError, match=r"unknown role 'state'; choose one of input, hidden"):
@@ -320,146 +309,6 @@ class TestBars:
             plotting.plot_bars("ab", [1, 0], role="colour")
         with pytest.raises(ValueError, match="highlight 2 is not an index of 2"):
             plotting.plot_bars("ab", [1, 0], highlight=2)
-
-
-def edges(ax, kind):
-    return [to_hex(p.get_edgecolor()).upper() for p in ax.patches if isinstance(p, kind)]
-
-
-DRAWINGS = {
-    "unrolled": lambda: diagrams.draw_unrolled(3),
-    "unrolled letters": lambda: diagrams.draw_unrolled("hell", outputs="ello"),
-    "unrolled backward": lambda: diagrams.draw_unrolled(4, backward=True),
-    "unrolled longest": lambda: diagrams.draw_unrolled(6, backward=True),
-    "shapes": diagrams.draw_sequence_shapes,
-    "bptt": diagrams.draw_bptt,
-    "bptt longest": lambda: diagrams.draw_bptt(6, 1),
-    "window": diagrams.draw_feedforward_window,
-    "window widest": lambda: diagrams.draw_feedforward_window(12, 4),
-}
-
-
-class TestDiagrams:
-    @pytest.mark.parametrize("name", DRAWINGS)
-    def test_no_two_texts_overlap_and_all_lie_inside(self, name):
-        ax = DRAWINGS[name]()
-        ax.figure.canvas.draw()
-        boxes = {i: text.get_window_extent() for i, text in enumerate(ax.texts)}
-        for (i, a), (j, b) in itertools.combinations(boxes.items(), 2):
-            apart = a.x1 <= b.x0 or b.x1 <= a.x0 or a.y1 <= b.y0 or b.y1 <= a.y0
-            assert apart, (ax.texts[i].get_text(), ax.texts[j].get_text())
-        frame = ax.figure.bbox
-        for i, box in boxes.items():
-            assert frame.x0 <= box.x0 <= box.x1 <= frame.x1, ax.texts[i].get_text()
-            assert frame.y0 <= box.y0 <= box.y1 <= frame.y1, ax.texts[i].get_text()
-
-    @pytest.mark.parametrize("name", DRAWINGS)
-    def test_no_text_lies_on_an_arrow(self, name):
-        ax = DRAWINGS[name]()
-        ax.figure.canvas.draw()
-        arrows = [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
-        assert len(arrows) >= 3
-        for text, arrow in itertools.product(ax.texts, arrows):
-            box = text.get_window_extent()
-            for line in ax.transData.transform_path(arrow.get_path()).to_polygons(
-                closed_only=False
-            ):
-                assert not Path(line).intersects_bbox(box, filled=False), text.get_text()
-
-    @pytest.mark.parametrize("name", DRAWINGS)
-    def test_same_picture_every_time_and_readable_on_a_phone(self, name):
-        ax = DRAWINGS[name]()
-        first = png(ax)
-        assert first == png(DRAWINGS[name]())
-        width = ax.figure.get_figwidth() * 72  # points
-        sizes = [text.get_fontsize() * 390 / width for text in ax.texts]
-        assert min(sizes) >= 7.5  # CSS pixels when the figure is 390 wide
-
-    def test_unrolled_symbols_and_roles(self):
-        ax = diagrams.draw_unrolled(3)
-        shown = texts(ax)
-        assert {"$x_t$", "$s_t$", "$o_t$", "$s_0$", "$x_3$", "$s_3$", "$o_3$", "unfold"} <= {*shown}
-        assert [shown.count(name) for name in ("$U$", "$V$", "$W$")] == [4, 4, 4]
-        assert edges(ax, Circle) == [COLORS["hidden"]] * 5
-        assert edges(ax, FancyBboxPatch).count(COLORS["input"]) == 4
-        assert edges(ax, FancyBboxPatch).count(COLORS["output"]) == 4
-        assert not any("delta" in text for text in shown)
-
-    def test_unrolled_letters_and_outputs(self):
-        shown = texts(diagrams.draw_unrolled("hell", outputs="ello", folded=False))
-        letters = [text[1:-1] for text in shown if text.startswith("“")]
-        assert letters == list("heellllo")
-        assert "unfold" not in shown
-        assert "$x_t$" not in shown
-
-    def test_backward_path_is_drawn_in_the_gradients_colour(self):
-        ax = diagrams.draw_unrolled(3, backward=True)
-        red = [patch for patch in ax.patches if to_hex(patch.get_edgecolor()).upper()
-               == COLORS["gradient"]]  # fmt: skip
-        assert len(red) == 3 + 2  # from each output down, and from state to state
-        assert [text for text in texts(ax) if "delta" in text] == [
-            rf"$\delta_{t}$" for t in (1, 2, 3)]  # fmt: skip
-
-    def test_bptt_has_one_factor_per_step_and_the_product(self):
-        ax = diagrams.draw_bptt(5, 2)
-        factors = [text for text in texts(ax) if text.startswith(r"$\mathrm{diag}")]
-        assert [text.split("_")[1][0] for text in factors] == ["2", "3", "4"]
-        formula = next(text for text in texts(ax) if text.startswith(r"$\delta_2 ="))
-        assert formula.count("diag") == 3
-        assert formula.endswith(r"\delta_5$")
-        assert r"\delta_1" not in "".join(texts(ax))
-        whole = next(t for t in texts(diagrams.draw_bptt(6, 1)) if t.startswith(r"$\delta_1 ="))
-        assert whole.count("diag") == 2
-        assert "cdots" in whole
-
-    def test_bptt_to_the_last_step_is_the_error_itself(self):
-        shown = texts(diagrams.draw_bptt(3, 3))
-        assert [text for text in shown if "delta" in text] == [r"$\delta_3$"]
-        assert not any("diag" in text for text in shown)
-
-    def test_window_counts_what_is_within_reach(self):
-        ax = diagrams.draw_feedforward_window(9, 3)
-        assert [text.replace("\n", " ") for text in texts(ax) if text.startswith("sees")] == [
-            "sees 3 inputs", "sees 5 inputs", "sees all 9 inputs"]  # fmt: skip
-        assert edges(ax, FancyBboxPatch).count(COLORS["input"]) == 3 + 5 + 9
-        assert texts(ax).count("out of reach") == 2
-
-    def test_shapes_name_all_five(self):
-        shown = texts(diagrams.draw_sequence_shapes())
-        names = ["one to one", "one to many", "many to one"]
-        names += ["many to many, delayed", "many to many, aligned"]
-        assert [text for text in shown if text in names] == names
-        assert sum("→" in text for text in shown) == 5
-        assert [shown.count(f"${s}$") for s in "xso"] == [11, 15, 11]
-
-    def test_a_given_axes_is_used(self):
-        figure, axes = plt.subplots(1, 2)
-        assert diagrams.draw_unrolled(2, ax=axes[1]) is axes[1]
-        assert not axes[0].patches
-        assert axes[1].patches
-        assert plt.get_fignums() == [figure.number]
-
-    @pytest.mark.parametrize(
-        ("call", "error", "message"),
-        [
-            (lambda: diagrams.draw_unrolled(0), ValueError, "n_steps must lie between 1 and 6"),
-            (lambda: diagrams.draw_unrolled(7), ValueError, "got 7"),
-            (lambda: diagrams.draw_unrolled(""), ValueError, "got 0"),
-            (lambda: diagrams.draw_unrolled(2.5), TypeError, "number of steps or a sequence"),
-            (lambda: diagrams.draw_unrolled(True), TypeError, "whole number, got True"),
-            (lambda: diagrams.draw_unrolled("我"), ValueError, "no glyph"),
-            (lambda: diagrams.draw_unrolled(3, outputs="ab"), ValueError, "outputs has 2 letters"),
-            (lambda: diagrams.draw_bptt(0), ValueError, "n_steps must lie"),
-            (lambda: diagrams.draw_bptt(1, 1), ValueError, "at least 2"),
-            (lambda: diagrams.draw_bptt(4, 5), ValueError, "k must lie between 1 and n_steps = 4"),
-            (lambda: diagrams.draw_feedforward_window(4), ValueError, "length 4 and window 3"),
-            (lambda: diagrams.draw_feedforward_window(6, 4), ValueError, "do not fit"),
-        ],
-    )
-    def test_bad_sizes(self, call, error, message):
-        with pytest.raises(error, match=message):
-            call()
-        assert not plt.get_fignums()
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,19 @@
-"""Diagrams of networks, drawn by code: sizes and letters in, matplotlib Axes out.
+"""Drawings of recurrent networks: unrolled, their shapes, backpropagation, what they reach."""
 
-Inputs are squares, states circles and outputs rounded boxes, so that shape tells them apart where
-colour does not.
-"""
+from matplotlib.patches import Circle, FancyArrowPatch
 
-import matplotlib.pyplot as plt
-from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
-
-from nlp_helpers.plotting import FIGURE_WIDTH, INK, SLATE, color_of, tint, visible
-
-_RADIUS = 0.42
+from nlp_helpers.diagrams.base import (
+    RADIUS,
+    arrow,
+    box,
+    canvas,
+    check_count,
+    letters_of,
+    look,
+    node,
+    thin,
+)
+from nlp_helpers.plotting import INK, SLATE, color_of, visible
 
 
 def draw_unrolled(steps=3, *, outputs=None, backward=False, folded=None, ax=None):
@@ -24,21 +28,21 @@ def draw_unrolled(steps=3, *, outputs=None, backward=False, folded=None, ax=None
         ValueError: fewer than 1 or more than 6 steps, or outputs of another length.
         TypeError: steps is neither a whole number nor a sequence of letters.
     """
-    letters = None if isinstance(steps, int) else _letters(steps)
-    n_steps = _count(steps if letters is None else len(letters), "n_steps", 6)
-    outputs = None if outputs is None else _letters(outputs)
+    letters = None if isinstance(steps, int) else letters_of(steps)
+    n_steps = check_count(steps if letters is None else len(letters), "n_steps", 6)
+    outputs = None if outputs is None else letters_of(outputs)
     if outputs is not None and len(outputs) != n_steps:
         raise ValueError(f"outputs has {len(outputs)} letters, the network {n_steps} steps")
     folded = n_steps <= 4 if folded is None else folded
     step, start = (2.15 if backward else 1.9), (3.55 if folded else 0.0)
     low = -0.75 - 0.55 * (letters is not None)
     high = 3.95 + 0.55 * (outputs is not None)
-    ax = _canvas(ax, (-1.25 if folded else -0.6, start + 1.25 + step * n_steps), (low, high))
+    ax = canvas(ax, (-1.25 if folded else -0.6, start + 1.25 + step * n_steps), (low, high))
     if folded:
         _folded(ax, 0.0)
-        _arrow(ax, (1.1, 1.6), (2.3, 1.6), color=SLATE, width=3.2, head=16)
+        arrow(ax, (1.1, 1.6), (2.3, 1.6), color=SLATE, width=3.2, head=16)
         ax.text(1.66, 1.85, "unfold", ha="center", va="bottom", fontsize=10.5, color=SLATE)
-    _node(ax, (start, 1.6), "$s_0$", "hidden", dashed=True)
+    node(ax, (start, 1.6), "$s_0$", "hidden", dashed=True)
     for t in range(1, n_steps + 1):
         x = start + step * t
         _column(ax, x, str(t), backward)
@@ -48,7 +52,7 @@ def draw_unrolled(steps=3, *, outputs=None, backward=False, folded=None, ax=None
         if outputs is not None:
             _letter(ax, x, 3.92, outputs[t - 1])
     end = start + step * n_steps
-    _arrow(ax, (end + _RADIUS, 1.6), (end + 1.15, 1.6), color=SLATE, style=":")
+    arrow(ax, (end + RADIUS, 1.6), (end + 1.15, 1.6), color=SLATE, style=":")
     if backward:
         for t in range(1, n_steps + 1):
             _backward_step(ax, start + step * t, step, t)
@@ -64,20 +68,20 @@ def draw_sequence_shapes(ax=None):
         ("many to many, delayed", "sentence → translation", 5, (0, 1, 2), (2, 3, 4)),
         ("many to many, aligned", "word → part of speech", 3, (0, 1, 2), (0, 1, 2)),
     )
-    ax = _canvas(ax, (0.0, 12.7), (-5.55, 4.2))
+    ax = canvas(ax, (0.0, 12.7), (-5.55, 4.2))
     corners = ((1.6, 0), (4.95, 0), (9.7, 0), (1.3, -5.1), (8.45, -5.1))
     for (name, task, n_steps, inputs, outputs), (left, base) in zip(shapes, corners, strict=True):
         for t in range(n_steps):
             x = left + 1.25 * t
-            _node(ax, (x, base + 1.3), "$s$", "hidden", radius=0.34, size=12)
+            node(ax, (x, base + 1.3), "$s$", "hidden", radius=0.34, size=12)
             if t:
-                _arrow(ax, (x - 0.91, base + 1.3), (x - 0.36, base + 1.3))
+                arrow(ax, (x - 0.91, base + 1.3), (x - 0.36, base + 1.3))
             if t in inputs:
-                _box(ax, (x, base), "input", 0.64, "$x$", size_of_label=12)
-                _arrow(ax, (x, base + 0.33), (x, base + 0.94))
+                box(ax, (x, base), "input", 0.64, "$x$", size_of_label=12)
+                arrow(ax, (x, base + 0.33), (x, base + 0.94))
             if t in outputs:
-                _box(ax, (x, base + 2.6), "output", 0.64, "$o$", size_of_label=12)
-                _arrow(ax, (x, base + 1.64), (x, base + 2.26))
+                box(ax, (x, base + 2.6), "output", 0.64, "$o$", size_of_label=12)
+                arrow(ax, (x, base + 1.64), (x, base + 2.26))
         middle = left + 1.25 * (n_steps - 1) / 2
         ax.text(middle, base + 3.85, name, ha="center", va="center", fontsize=11, weight="bold")
         ax.text(middle, base + 3.3, task, ha="center", va="center", fontsize=10, color=SLATE)
@@ -93,25 +97,25 @@ def draw_bptt(n_steps=5, k=2, ax=None):
     Raises:
         ValueError: n_steps outside 2 to 6, or k outside 1 to n_steps.
     """
-    n_steps = _count(n_steps, "n_steps", 6)
+    n_steps = check_count(n_steps, "n_steps", 6)
     if n_steps < 2:
         raise ValueError("n_steps must be at least 2: an error term needs a step to go back")
-    if not 1 <= _count(k, "k", 6) <= n_steps:
+    if not 1 <= check_count(k, "k", 6) <= n_steps:
         raise ValueError(f"k must lie between 1 and n_steps = {n_steps}, got {k}")
     step = 2.5
-    ax = _canvas(ax, (0.55, step * (n_steps - 1) + 2.6), (-2.3, 3.3))
+    ax = canvas(ax, (0.55, step * (n_steps - 1) + 2.6), (-2.3, 3.3))
     at = [step * j + 1.3 for j in range(n_steps)]
     red = color_of("gradient")
     for j in range(1, n_steps + 1):
         x, reached = at[j - 1], j >= k
-        _node(ax, (x, 0.8), f"$s_{j}$", "hidden", faded=not reached)
-        _box(ax, (x, -0.95), "input", 0.74, f"$x_{j}$", faded=not reached)
-        _arrow(ax, (x, -0.56), (x, 0.36), color=SLATE if reached else "#B4BAC0", width=1.1)
+        node(ax, (x, 0.8), f"$s_{j}$", "hidden", faded=not reached)
+        box(ax, (x, -0.95), "input", 0.74, f"$x_{j}$", faded=not reached)
+        arrow(ax, (x, -0.56), (x, 0.36), color=SLATE if reached else "#B4BAC0", width=1.1)
         if j > 1:
             shade = SLATE if j > k else "#B4BAC0"
-            _arrow(ax, (at[j - 2] + 0.36, 0.58), (x - 0.36, 0.58), color=shade, width=1.1)
+            arrow(ax, (at[j - 2] + 0.36, 0.58), (x - 0.36, 0.58), color=shade, width=1.1)
         if k < j:
-            _arrow(ax, (x - 0.36, 1.02), (at[j - 2] + 0.36, 1.02), color=red, width=2.4)
+            arrow(ax, (x - 0.36, 1.02), (at[j - 2] + 0.36, 1.02), color=red, width=2.4)
             middle = (x + at[j - 2]) / 2
             factor = rf"$\mathrm{{diag}}(f^{{\prime}}_{j - 1})\,W^{{\!\!\top}}$"
             size = 11 if n_steps < 6 else 9.5
@@ -119,8 +123,8 @@ def draw_bptt(n_steps=5, k=2, ax=None):
         if reached and j < n_steps:
             ax.text(x, 1.32, rf"$\delta_{j}$", ha="center", va="bottom", fontsize=14, color=red)
     x = at[-1]
-    _box(ax, (x, 2.8), "gradient", 0.84, f"$L_{n_steps}$")
-    _arrow(ax, (x, 2.38), (x, 1.24), color=red, width=2.4)
+    box(ax, (x, 2.8), "gradient", 0.84, f"$L_{n_steps}$")
+    arrow(ax, (x, 2.38), (x, 1.24), color=red, width=2.4)
     ax.text(x + 0.2, 1.8, rf"$\delta_{n_steps}$", va="center", fontsize=14, color=red)
     if k < n_steps:
         _product(ax, (at[0] + x) / 2, k, n_steps, red)
@@ -135,14 +139,14 @@ def draw_feedforward_window(length=9, window=3, ax=None):
     Raises:
         ValueError: length or window outside these limits.
     """
-    length = _count(length, "length", 12)
-    window = _count(window, "window", 6)
+    length = check_count(length, "length", 12)
+    window = check_count(window, "window", 6)
     if length < 5 or window < 2 or 2 * window - 1 > length:
         raise ValueError(
             f"length {length} and window {window} do not fit: length 5 to 12, window 2 upwards "
             "and 2 * window - 1 at most length, so that the convolution's reach is visible"
         )
-    ax = _canvas(ax, (-0.5, length + 2.3), (-0.4, 10.15))
+    ax = canvas(ax, (-0.5, length + 2.3), (-0.4, 10.15))
     field, last = 2 * window - 1, length - 1
     near = range(length - window, length)
     reaches = (
@@ -153,17 +157,17 @@ def draw_feedforward_window(length=9, window=3, ax=None):
     for base, (title, reached) in zip((7.2, 3.6, 0.0), reaches, strict=True):
         _panel(ax, base, length, reached, title)
     for i in near:
-        _thin(ax, (i, 7.2), (last, 8.2))
-        _thin(ax, (i, 4.6), (last, 5.6))
+        thin(ax, (i, 7.2), (last, 8.2))
+        thin(ax, (i, 4.6), (last, 5.6))
         for j in range(i - window + 1, i + 1):
-            _thin(ax, (j, 3.6), (i, 4.6))
+            thin(ax, (j, 3.6), (i, 4.6))
     for i in range(length):
-        _thin(ax, (i, 0.0), (i, 1.0))
+        thin(ax, (i, 0.0), (i, 1.0))
         if i:
-            _arrow(ax, (i - 0.74, 1.0), (i - 0.25, 1.0), color=SLATE, width=1.2, head=8)
+            arrow(ax, (i - 0.74, 1.0), (i - 0.25, 1.0), color=SLATE, width=1.2, head=8)
     dots = [(last, 8.2), *((i, 4.6) for i in near), *((i, 1.0) for i in range(length))]
     for xy in dots:
-        ax.add_patch(Circle(xy, 0.25, **_look("hidden")))
+        ax.add_patch(Circle(xy, 0.25, **look("hidden")))
     return ax
 
 
@@ -190,12 +194,12 @@ def _folded(ax, x):
 
 def _column(ax, x, index, backward):
     """Input, state and output of one step with the arrows U and V."""
-    _box(ax, (x, 0), "input", 0.78, f"$x_{index}$")
-    _node(ax, (x, 1.6), f"$s_{index}$", "hidden")
-    _box(ax, (x, 3.2), "output", 0.78, f"$o_{index}$")
+    box(ax, (x, 0), "input", 0.78, f"$x_{index}$")
+    node(ax, (x, 1.6), f"$s_{index}$", "hidden")
+    box(ax, (x, 3.2), "output", 0.78, f"$o_{index}$")
     shift = -0.13 if backward else 0.0
-    _arrow(ax, (x, 0.4), (x, 1.6 - _RADIUS - 0.02))
-    _arrow(ax, (x + shift, 1.6 + _RADIUS), (x + shift, 2.79))
+    arrow(ax, (x, 0.4), (x, 1.6 - RADIUS - 0.02))
+    arrow(ax, (x + shift, 1.6 + RADIUS), (x + shift, 2.79))
     ax.text(x - 0.18, 0.76, "$U$", ha="right", va="center", fontsize=13)
     ax.text(x - 0.18 + 1.4 * shift, 2.42, "$V$", ha="right", va="center", fontsize=13)
 
@@ -203,10 +207,10 @@ def _column(ax, x, index, backward):
 def _backward_step(ax, x, step, t):
     """The gradient's way at one step: down from the output and left to the step before."""
     red = color_of("gradient")
-    _arrow(ax, (x + 0.15, 2.79), (x + 0.15, 1.6 + _RADIUS), color=red, width=2)
+    arrow(ax, (x + 0.15, 2.79), (x + 0.15, 1.6 + RADIUS), color=red, width=2)
     ax.text(x + 0.3, 2.42, rf"$\delta_{t}$", ha="left", va="center", fontsize=13, color=red)
     if t > 1:
-        _arrow(ax, (x - 0.39, 1.45), (x - step + 0.39, 1.45), color=red, width=2)
+        arrow(ax, (x - 0.39, 1.45), (x - step + 0.39, 1.45), color=red, width=2)
         ax.text(
             x - step / 2, 1.36, r"$W^{\!\!\top}$", ha="center", va="top", fontsize=12, color=red
         )
@@ -214,8 +218,8 @@ def _backward_step(ax, x, step, t):
 
 def _link(ax, x0, x1, y):
     """The arrow W from one state to the next."""
-    gap = _RADIUS if y == 1.6 else _RADIUS - 0.03
-    _arrow(ax, (x0 + gap, y), (x1 - gap - 0.02, y))
+    gap = RADIUS if y == 1.6 else RADIUS - 0.03
+    arrow(ax, (x0 + gap, y), (x1 - gap - 0.02, y))
     ax.text((x0 + x1) / 2, y + 0.1, "$W$", ha="center", va="bottom", fontsize=13)
 
 
@@ -229,83 +233,14 @@ def _panel(ax, base, length, reached, title):
     last = length - 1
     ax.text(-0.3, base + 2.35, title, va="center", fontsize=11, weight="bold")
     for i in range(length):
-        _box(ax, (i, base), "input", 0.5, faded=i < length - reached)
+        box(ax, (i, base), "input", 0.5, faded=i < length - reached)
     if reached < length:
         middle = (length - reached - 1) / 2
         ax.text(middle, base + 0.62, "out of reach", ha="center", va="center", fontsize=10,
                 color=SLATE)  # fmt: skip
-    _thin(ax, (last, base + 1), (last, base + 2))
-    _box(ax, (last, base + 2), "output", 0.5)
+    thin(ax, (last, base + 1), (last, base + 2))
+    box(ax, (last, base + 2), "output", 0.5)
     ax.text(last + 0.45, base, "$x_t$", va="center", fontsize=13)
     ax.text(last + 0.45, base + 2, "$o_t$", va="center", fontsize=13)
     seen = f"sees all {length}\ninputs" if reached == length else f"sees {reached}\ninputs"
     ax.text(last + 0.75, base + 1, seen, va="center", fontsize=10.5, linespacing=1.3)
-
-
-# ---- marks ----------------------------------------------------------------------------------
-
-
-def _canvas(ax, x_limits, y_limits):
-    """An empty Axes with equal units; a new figure takes the drawing's proportions."""
-    if ax is None:
-        ratio = (y_limits[1] - y_limits[0]) / (x_limits[1] - x_limits[0])
-        ax = plt.subplots(figsize=(FIGURE_WIDTH, FIGURE_WIDTH * ratio))[1]
-    ax.set(xlim=x_limits, ylim=y_limits, aspect="equal")
-    ax.set_axis_off()
-    return ax
-
-
-def _look(role, faded=False, dashed=False):
-    color = "#B4BAC0" if faded else color_of(role)
-    face = "#F3F4F4" if faded else tint(color, 0.8)
-    return {"facecolor": face, "edgecolor": color, "linewidth": 1.8,
-            "linestyle": (0, (2.5, 2)) if dashed or faded else "-", "zorder": 3}  # fmt: skip
-
-
-def _node(ax, xy, label, role, *, faded=False, dashed=False, radius=_RADIUS, size=14):
-    ax.add_patch(Circle(xy, radius, **_look(role, faded, dashed)))
-    _inside(ax, xy, label, faded, size)
-
-
-def _box(ax, xy, role, size, label="", *, faded=False, size_of_label=14):
-    """A square for an input, a rounded one for anything else, centred at xy."""
-    rounding = 0.02 if role == "input" else 0.3 * size
-    corner = (xy[0] - size / 2, xy[1] - size / 2)
-    shape = f"round,pad=0,rounding_size={rounding}"
-    ax.add_patch(FancyBboxPatch(corner, size, size, boxstyle=shape, **_look(role, faded)))
-    _inside(ax, xy, label, faded, size_of_label)
-
-
-def _inside(ax, xy, label, faded, size):
-    if label:
-        color = "#747D86" if faded else INK
-        ax.text(*xy, label, ha="center", va="center", fontsize=size, color=color, zorder=4)
-
-
-def _arrow(ax, start, end, *, color=INK, width=1.6, head=12, style="-"):
-    ax.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=head, lw=width,
-                                 color=color, linestyle=style, shrinkA=0, shrinkB=0,
-                                 joinstyle="miter", zorder=2))  # fmt: skip
-
-
-def _thin(ax, start, end):
-    ax.plot(*zip(start, end, strict=True), color=SLATE, lw=1.2, zorder=1)
-
-
-# ---- arguments ------------------------------------------------------------------------------
-
-
-def _count(value, name, most):
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if not 1 <= value <= most:
-        raise ValueError(f"{name} must lie between 1 and {most}, got {value}")
-    return value
-
-
-def _letters(value):
-    if not isinstance(value, (str, list, tuple)):
-        raise TypeError(f"give the number of steps or a sequence of letters, got {value!r}")
-    for letter in value:
-        visible(letter)
-    return list(value)

@@ -1,0 +1,62 @@
+"""What a drawing holds and how its parts lie, for the tests of all drawings."""
+
+import io
+import itertools
+
+from matplotlib.colors import to_hex
+from matplotlib.patches import FancyArrowPatch
+from matplotlib.path import Path
+
+
+def png(ax):
+    stream = io.BytesIO()
+    ax.figure.savefig(stream, format="png", bbox_inches="tight")
+    return stream.getvalue()
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts if text.get_text()]
+
+
+def edges(ax, kind):
+    return [to_hex(p.get_edgecolor()).upper() for p in ax.patches if isinstance(p, kind)]
+
+
+def arrows(ax):
+    return [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
+
+
+def touching_texts(ax):
+    """Pairs of texts whose boxes overlap."""
+    ax.figure.canvas.draw()
+    boxes = [(text.get_text(), text.get_window_extent()) for text in ax.texts if text.get_text()]
+    return [
+        (a, b)
+        for (a, one), (b, other) in itertools.combinations(boxes, 2)
+        if one.x1 > other.x0 and other.x1 > one.x0 and one.y1 > other.y0 and other.y1 > one.y0
+    ]
+
+
+def texts_outside(ax):
+    """Texts that reach over the figure's edge."""
+    ax.figure.canvas.draw()
+    frame = ax.figure.bbox
+    boxes = [(text.get_text(), text.get_window_extent()) for text in ax.texts]
+    return [
+        text
+        for text, box in boxes
+        if box.x0 < frame.x0 or box.x1 > frame.x1 or box.y0 < frame.y0 or box.y1 > frame.y1
+    ]
+
+
+def crossed_texts(ax):
+    """Texts that an arrow or a line runs through."""
+    ax.figure.canvas.draw()
+    paths = [arrow.get_path() for arrow in arrows(ax)] + [line.get_path() for line in ax.lines]
+    lines = [
+        Path(line)
+        for path in paths
+        for line in ax.transData.transform_path(path).to_polygons(closed_only=False)
+    ]
+    boxes = [(text.get_text(), text.get_window_extent()) for text in ax.texts if text.get_text()]
+    return [text for text, box in boxes if any(p.intersects_bbox(box, filled=False) for p in lines)]
