@@ -1,5 +1,6 @@
-"""What RNN, LSTM and GRU share: running one cell over time, in layers and directions."""
+"""What RNN, LSTM, GRU and SRU share: a cell over time, in layers and directions, with padding."""
 
+import math
 from typing import ClassVar
 
 import torch
@@ -33,6 +34,32 @@ def run_cell(
     return torch.stack(outputs, dim=1), state
 
 
+def run_masked(
+    cell: nn.Module, x: Tensor, state: State, mask: Tensor, reverse: bool = False
+) -> tuple[Tensor, State]:
+    """`run_cell` for sequences of different lengths, padded to the longest.
+
+    At a padded step the state is carried over unchanged. So the state at the end is that of each
+    sequence's own last step, and from right to left the padding is passed before anything is
+    read.
+
+    Shape:
+        As `run_cell`; mask: bool [batch, time], True = a real step. Outputs at padded steps are 0.
+    """
+    projected, real = cell.project(x).unbind(dim=1), mask.unsqueeze(-1).unbind(dim=1)
+    everyone = mask.all(dim=0).tolist()  # steps without padding need no selection
+    outputs = []
+    for t in reversed(range(len(projected))) if reverse else range(len(projected)):
+        new = cell.step(projected[t], state)
+        if not everyone[t]:
+            new = tuple(torch.where(real[t], n, s) for n, s in zip(new, state, strict=True))
+        state = new
+        outputs.append(state[0])
+    if reverse:
+        outputs.reverse()
+    return torch.stack(outputs, dim=1).masked_fill(~mask.unsqueeze(-1), 0), state
+
+
 class Recurrent(nn.Module):
     """A stack of recurrent layers, each read in one or two directions.
 
@@ -44,14 +71,17 @@ class Recurrent(nn.Module):
         state: [n_layers * directions, batch, hidden_size], or a tuple of two such tensors where
             the cell carries two (LSTM); zeros if None. Layer 0 forward comes first, then layer 0
             backward, as in `torch.nn`.
+        mask: bool [batch, time], True = a real step, False = padding; all real if None. At
+            padded steps the state stands still and the output is 0, as with torch's
+            `pack_padded_sequence`.
         Returns outputs [batch, time, directions * hidden_size] of the top layer, and the state
             after the last step in the shape of `state`.
 
     Raises:
         ValueError: sizes below 1, dropout outside [0, 1), an input of wrong rank or width, an
-            empty sequence, a state of wrong shape.
-        TypeError: an input or state that is not a tensor of the weights' dtype, a size that is
-            not an int.
+            empty sequence, a state or mask of wrong shape, a row that is all padding.
+        TypeError: an input or state that is not a tensor of the weights' dtype, a mask that is
+            not of bool, a size that is not an int.
     """
 
     cell_class: ClassVar[type[nn.Module]]
@@ -81,23 +111,33 @@ class Recurrent(nn.Module):
             for _ in range(self.directions)
         )
 
-    def forward(self, x: Tensor, state: Tensor | State | None = None):
+    def forward(self, x: Tensor, state: Tensor | State | None = None, mask: Tensor | None = None):
         first_states = self._unpack(x, state)
+        mask = check_mask(mask, x)
         last_states = []
         for layer in range(self.n_layers):
             if layer > 0:
                 x = self.dropout(x)
-            outputs = []
-            for direction in range(self.directions):
-                i = layer * self.directions + direction
-                output, last = run_cell(
-                    self.cells[i], x, tuple(s[i] for s in first_states), reverse=direction == 1
-                )
-                outputs.append(output)
-                last_states.append(last)
-            x = torch.cat(outputs, dim=-1)  # [batch, time, directions * hidden_size]
+            x, states = self.run_layer(layer, x, first_states, mask)
+            last_states += states
         packed = tuple(torch.stack(part) for part in zip(*last_states, strict=True))
         return x, packed if self.n_states > 1 else packed[0]
+
+    def run_layer(
+        self, layer: int, x: Tensor, first_states: State, mask: Tensor | None
+    ) -> tuple[Tensor, list[State]]:
+        """One layer in all its directions: its outputs, and the last state of each direction."""
+        outputs, last_states = [], []
+        for direction in range(self.directions):
+            i = layer * self.directions + direction
+            state, reverse = tuple(s[i] for s in first_states), direction == 1
+            if mask is None:
+                output, state = run_cell(self.cells[i], x, state, reverse)
+            else:
+                output, state = run_masked(self.cells[i], x, state, mask, reverse)
+            outputs.append(output)
+            last_states.append(state)
+        return torch.cat(outputs, dim=-1), last_states  # [batch, time, directions * hidden_size]
 
     def _unpack(self, x: Tensor, state: Tensor | State | None) -> State:
         """Check `x` and `state`; return the state as a tuple, zeros where there was none."""
@@ -162,3 +202,26 @@ def check_input(x: Tensor, input_size: int, dtype: torch.dtype) -> None:
         )
     if x.shape[0] == 0 or x.shape[1] == 0:
         raise ValueError(f"input must hold at least one sequence and step, got {list(x.shape)}")
+
+
+def check_mask(mask: Tensor | None, x: Tensor) -> Tensor | None:
+    """Refuse a mask that does not fit; return None where it would hide nothing."""
+    if mask is None:
+        return None
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        kind = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
+        raise TypeError(f"mask must be a tensor of bool, True = a real step; got {kind}")
+    if mask.shape != x.shape[:2]:
+        raise ValueError(
+            f"mask must have shape [batch, time] = {list(x.shape[:2])}, got {list(mask.shape)}"
+        )
+    empty = (~mask.any(dim=1)).nonzero().flatten().tolist()
+    if empty:
+        raise ValueError(f"every row of mask must have a real step; all padding: rows {empty}")
+    return None if mask.all() else mask
+
+
+def uniform(hidden_size: int, *shape: int) -> nn.Parameter:
+    """Weights as `torch.nn` starts those of recurrent layers, from +-1 / sqrt(hidden_size)."""
+    bound = 1 / math.sqrt(hidden_size)
+    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
