@@ -1,8 +1,10 @@
-"""How good a language model is: nats, bits, perplexity, accuracy."""
+"""How good a model is: nats, bits, perplexity, accuracy; phoneme and word error rates."""
 
 import math
+from collections.abc import Sequence
 
 import torch
+from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -90,6 +92,84 @@ def bits_per_character(nats_per_token: float, n_tokens: int, n_characters: int) 
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
     return bits_per_token(nats_per_token) * n_tokens / n_characters
+
+
+def phoneme_error_rate(
+    hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]
+) -> float:
+    """Phoneme errors per phoneme: edits over the length of the references, as a fraction.
+
+    Errors are the fewest insertions, deletions and substitutions that turn a hypothesis into its
+    nearest reference. They are summed over all words and divided by the summed lengths of those
+    nearest references, so long words weigh more. Of equally near references the longest counts
+    (whatever their order). Nothing bounds the rate at 1: insertions may outnumber phonemes.
+
+    Args:
+        hypotheses: one sequence of phonemes per word; it may be empty.
+        references: for each word, one or more right sequences.
+    Raises:
+        TypeError: a string in place of a sequence of strings, or not sequences of strings.
+        ValueError: no words, numbers of words that differ, or a word without a reference or
+            with an empty one.
+    """
+    _check_transcripts(hypotheses, references)
+    errors = length = 0
+    for hypothesis, right in zip(hypotheses, references, strict=True):
+        distance, negative_length = min(
+            (Levenshtein.distance(hypothesis, reference), -len(reference)) for reference in right
+        )
+        errors += distance
+        length -= negative_length
+    return errors / length
+
+
+def word_error_rate(
+    hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]
+) -> float:
+    """Share of words whose hypothesis equals none of their references, between 0 and 1.
+
+    Args:
+        hypotheses, references: as in ``phoneme_error_rate``.
+    Raises:
+        TypeError, ValueError: as ``phoneme_error_rate``.
+    """
+    _check_transcripts(hypotheses, references)
+    wrong = sum(
+        all(list(hypothesis) != list(reference) for reference in right)
+        for hypothesis, right in zip(hypotheses, references, strict=True)
+    )
+    return wrong / len(hypotheses)
+
+
+def _check_transcripts(hypotheses: Sequence, references: Sequence) -> None:
+    for name, value in (("hypotheses", hypotheses), ("references", references)):
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise TypeError(f"{name} must be a list, one entry per word, got {value!r:.60}")
+    if len(hypotheses) != len(references):
+        raise ValueError(
+            "hypotheses and references must have one entry per word each, got "
+            f"{len(hypotheses)} and {len(references)}"
+        )
+    if not hypotheses:
+        raise ValueError("there are no words: hypotheses and references are empty")
+    for i, (hypothesis, right) in enumerate(zip(hypotheses, references, strict=True)):
+        _check_symbols(f"hypotheses[{i}]", hypothesis)
+        if isinstance(right, str) or not isinstance(right, Sequence):
+            raise TypeError(f"references[{i}] must be a list of references, got {right!r:.60}")
+        if not right:
+            raise ValueError(f"references[{i}] is empty: give at least one reference")
+        for j, reference in enumerate(right):
+            _check_symbols(f"references[{i}][{j}]", reference)
+            if not reference:
+                raise ValueError(f"references[{i}][{j}] is empty: it has nothing to get wrong")
+
+
+def _check_symbols(name: str, symbols: object) -> None:
+    fine = isinstance(symbols, Sequence) and not isinstance(symbols, str)
+    if not fine or not all(isinstance(symbol, str) for symbol in symbols):
+        raise TypeError(
+            f"{name} must be a sequence of strings such as ['K', 'AE', 'T'], got {symbols!r:.60}"
+        )
 
 
 def _nats(value: float) -> float:
