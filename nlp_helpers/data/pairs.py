@@ -66,8 +66,9 @@ class bucketed_batches:
 
     Each epoch shuffles the pairs, sorts them by the length of the source and then of the target
     (equal lengths stay shuffled), cuts that row into batches and shuffles the batches. So padding
-    is little, each pair comes exactly once an epoch, and no two epochs are alike. The last pairs of the row may make
-    one smaller batch. Equal seeds give equal epochs, in the order in which they are walked.
+    is little, each pair comes exactly once an epoch, and no two epochs are alike. The last pairs
+    of the row may make one smaller batch. Equal seeds give equal epochs, in the order in which
+    they are walked.
 
     Args:
         pairs: (source ids, target ids), the target without start and end.
@@ -110,15 +111,23 @@ class _Ragged:
     """Sequences end to end in one tensor, from which any rows are padded by indexing."""
 
     def __init__(self, name: str, sequences: Sequence[Ids]):
-        if len(sequences) == 0:
+        if isinstance(sequences, str) or not isinstance(sequences, Sequence):
+            raise TypeError(f"{name} must be a list of sequences of ints, got {sequences!r:.60}")
+        if not sequences:
             raise ValueError(f"{name} is empty: give at least one sequence")
-        lengths = [len(sequence) for sequence in sequences]
+        try:
+            lengths = [len(sequence) for sequence in sequences]
+            flat = list(chain.from_iterable(sequences))
+            if bool in set(map(type, flat)):
+                raise TypeError("True and False are no ids")
+            flat = array("q", flat)  # refuses all that is no integer of 64 bits
+        except (TypeError, OverflowError) as error:
+            wrong = next(i for i, sequence in enumerate(sequences) if not _are_ids(sequence))
+            raise TypeError(
+                f"{name}[{wrong}] must be a sequence of ints, got {sequences[wrong]!r:.60} ({error})"
+            ) from None
         if 0 in lengths:
             raise ValueError(f"{name}[{lengths.index(0)}] is empty: give at least one token")
-        try:
-            flat = array("q", chain.from_iterable(sequences))
-        except (TypeError, OverflowError) as error:
-            raise TypeError(f"{name} must be sequences of ints: {error}") from None
         self.flat = torch.tensor(flat, dtype=torch.long)  # [total]
         self.lengths = torch.tensor(lengths)  # [n]
         self.starts = self.lengths.cumsum(0) - self.lengths  # [n]
@@ -140,13 +149,22 @@ class _Ragged:
         return self.flat[places].masked_fill_(~mask, pad_id), mask
 
 
+def _are_ids(sequence: object) -> bool:
+    try:
+        return len(array("q", sequence)) == len(sequence) and bool not in map(type, sequence)
+    except (TypeError, OverflowError):
+        return False
+
+
 class _Pairs:
     """Checked pairs, the target between start and end, from which batches are cut."""
 
     def __init__(self, pairs: Sequence[tuple[Ids, Ids]], start_id: int, end_id: int, pad_id: int):
         for name, value in (("start_id", start_id), ("end_id", end_id), ("pad_id", pad_id)):
             check_int(name, value, 0)
-        if len(pairs) == 0:
+        if isinstance(pairs, str) or not isinstance(pairs, Sequence):
+            raise TypeError(f"pairs must be a list of (source, target), got {pairs!r:.60}")
+        if not pairs:
             raise ValueError("pairs is empty: give at least one (source, target)")
         for i, pair in enumerate(pairs):
             if not isinstance(pair, tuple | list) or len(pair) != 2:
