@@ -124,7 +124,7 @@ class _Ragged:
         except (TypeError, OverflowError) as error:
             wrong = next(i for i, sequence in enumerate(sequences) if not _are_ids(sequence))
             raise TypeError(
-                f"{name}[{wrong}] must be a sequence of ints, got {sequences[wrong]!r:.60} ({error})"
+                f"{name}[{wrong}] must be a sequence of ints, got {sequences[wrong]!r:.60}: {error}"
             ) from None
         if 0 in lengths:
             raise ValueError(f"{name}[{lengths.index(0)}] is empty: give at least one token")
@@ -151,7 +151,8 @@ class _Ragged:
 
 def _are_ids(sequence: object) -> bool:
     try:
-        return len(array("q", sequence)) == len(sequence) and bool not in map(type, sequence)
+        array("q", list(sequence))
+        return len(sequence) >= 0 and bool not in map(type, sequence)
     except (TypeError, OverflowError):
         return False
 
@@ -181,6 +182,7 @@ class _Pairs:
     def batch(self, rows: Tensor | None) -> PairBatch:
         source, source_mask = self.source.padded(rows, self.pad_id)
         whole, mask = self.target.padded(rows, self.pad_id)  # [batch, target + 1]
-        target_mask = mask[:, 1:]  # one step fewer: y_1 ... y_n, end
+        target_out = whole[:, 1:].contiguous()
+        target_mask = mask[:, 1:].contiguous()  # one step fewer: y_1 ... y_n, end
         target_in = whole[:, :-1].masked_fill(~target_mask, self.pad_id)  # without the end
-        return PairBatch(source, source_mask, target_in, whole[:, 1:].contiguous(), target_mask)
+        return PairBatch(source, source_mask, target_in.contiguous(), target_out, target_mask)
