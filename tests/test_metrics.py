@@ -2,14 +2,39 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nlp_helpers.metrics import (
     bits_per_character,
     bits_per_token,
     mean_nll,
     perplexity,
+    phoneme_error_rate,
     token_accuracy,
+    word_error_rate,
 )
+
+RATES = [phoneme_error_rate, word_error_rate]
+phonemes = st.lists(st.sampled_from(["AA", "B", "K", "KX"]), max_size=6)
+transcripts = st.lists(
+    st.tuples(phonemes, st.lists(phonemes.filter(bool), min_size=1, max_size=3)),
+    min_size=1,
+    max_size=5,
+)
+
+
+def naive_edit_distance(a, b):
+    """The fewest edits, by trying the three possible first ones."""
+    if not a or not b:
+        return len(a) + len(b)
+    if a[0] == b[0]:
+        return naive_edit_distance(a[1:], b[1:])
+    return 1 + min(
+        naive_edit_distance(a[1:], b),
+        naive_edit_distance(a, b[1:]),
+        naive_edit_distance(a[1:], b[1:]),
+    )
 
 
 def test_mean_nll_is_the_mean_of_minus_log_p():
@@ -101,3 +126,83 @@ def test_bad_logits_targets_and_masks(function):
         function(logits, targets, torch.ones(3, dtype=torch.bool))
     with pytest.raises(ValueError, match="no token counts"):
         function(logits, targets, torch.zeros(2, 3, dtype=torch.bool))
+
+
+def test_error_rates_by_hand():
+    hypotheses = [["K", "AE", "T"], ["D", "AO", "G", "Z"], [], ["IY", "DH", "ER"]]
+    references = [
+        [["K", "AE", "T"]],
+        [["D", "AO", "G"], ["D", "AA", "G"]],  # one insertion; two edits
+        [["EY"]],  # one deletion
+        [["AY", "DH", "ER"], ["IY", "DH", "ER"]],  # the second is met
+    ]
+    assert phoneme_error_rate(hypotheses, references) == pytest.approx(2 / (3 + 3 + 1 + 3))
+    assert word_error_rate(hypotheses, references) == 0.5
+
+
+def test_phonemes_of_two_letters_are_one_symbol():
+    assert phoneme_error_rate([["AE"]], [[["AH"]]]) == 1.0
+    assert phoneme_error_rate([["A", "E"]], [[["AE"]]]) == 2.0  # more errors than phonemes
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_equally_near_references_the_longest_counts(order):
+    references = [["K", "AE"], ["K", "AE", "T", "S"]]  # both one edit away
+    assert phoneme_error_rate([["K", "AE", "T"]], [references[::order]]) == 0.25
+
+
+def test_the_nearest_reference_counts_before_the_longest():
+    references = [["K", "AE", "T"], ["D", "AO", "G", "Z", "IH"]]
+    assert phoneme_error_rate([["K", "AE"]], [references]) == pytest.approx(1 / 3)
+
+
+def test_long_words_weigh_more():
+    hypotheses = [["K"], ["AE"] * 9]
+    references = [[["T"]], [["AE"] * 9]]
+    assert phoneme_error_rate(hypotheses, references) == pytest.approx(0.1)
+    assert word_error_rate(hypotheses, references) == 0.5
+
+
+@given(transcripts)
+def test_error_rates_against_a_naive_edit_distance(pairs):
+    hypotheses, references = zip(*pairs, strict=True)
+    errors = length = wrong = 0
+    for hypothesis, right in pairs:
+        distances = [naive_edit_distance(hypothesis, reference) for reference in right]
+        nearest = [r for r, d in zip(right, distances, strict=True) if d == min(distances)]
+        errors += min(distances)
+        length += max(map(len, nearest))
+        wrong += hypothesis not in right
+    assert phoneme_error_rate(hypotheses, references) == pytest.approx(errors / length)
+    assert word_error_rate(hypotheses, references) == pytest.approx(wrong / len(pairs))
+
+
+@given(transcripts)
+def test_tuples_and_lists_are_the_same_symbols(pairs):
+    hypotheses, references = zip(*pairs, strict=True)
+    as_tuples = [tuple(h) for h in hypotheses], [tuple(map(tuple, r)) for r in references]
+    mixed = as_tuples[0], references
+    for rate in RATES:
+        assert rate(*as_tuples) == rate(*mixed) == rate(hypotheses, references)
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize(
+    ("hypotheses", "references", "error", "message"),
+    [
+        ([], [], ValueError, "there are no words"),
+        ([["K"]], [], ValueError, "one entry per word each, got 1 and 0"),
+        ([["K"]], [[]], ValueError, r"references\[0\] is empty: give at least one"),
+        ([["K"], ["K"]], [[["K"]], [["K"], []]], ValueError, r"references\[1\]\[1\] is empty"),
+        (["K AE T"], [[["K"]]], TypeError, r"hypotheses\[0\] must be a sequence.*'K AE T'"),
+        ([["K"]], [["K"]], TypeError, r"references\[0\]\[0\] must be a sequence.*got 'K'"),
+        ([["K"]], ["K"], TypeError, r"references\[0\] must be a list of references, got 'K'"),
+        ([[3]], [[["K"]]], TypeError, r"hypotheses\[0\].*got \[3\]"),
+        ([None], [[["K"]]], TypeError, r"hypotheses\[0\].*got None"),
+        ("K", [[["K"]]], TypeError, "hypotheses must be a list.*got 'K'"),
+        ([["K"]], 5, TypeError, "references must be a list.*got 5"),
+    ],
+)
+def test_bad_transcripts(rate, hypotheses, references, error, message):
+    with pytest.raises(error, match=message):
+        rate(hypotheses, references)

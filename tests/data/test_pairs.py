@@ -82,7 +82,7 @@ def test_batches_are_of_similar_lengths(pairs, batch_size):
         lengths = batch.source_mask.sum(1)
         spans.append((lengths.min().item(), lengths.max().item()))
     spans.sort()
-    assert all(long <= short for (_, long), (short, _) in zip(spans[:-1], spans[1:], strict=True))
+    assert all(long <= short for (_, long), (short, _) in itertools.pairwise(spans))
 
 
 def many_pairs(n=600):
