@@ -4,6 +4,8 @@ The letters are those of Cho et al. 2014: update gate z, reset gate r, candidate
 tilde), hidden state h; U input to state, W state to state, b bias, as in chapter 01.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -44,13 +46,14 @@ class GRUCell(nn.Module):
         check_int("hidden_size", hidden_size)
         if reset not in ("after", "before"):
             raise ValueError(f"reset must be 'after' or 'before', got {reset!r}")
+        bound = 1 / math.sqrt(hidden_size)
         self.reset = reset
-        self.U = uniform(hidden_size, 3 * hidden_size, input_size)
-        self.W_rz = uniform(hidden_size, 2 * hidden_size, hidden_size)
-        self.W_n = uniform(hidden_size, hidden_size, hidden_size)
-        self.register_parameter("b", uniform(hidden_size, 3 * hidden_size) if bias else None)
+        self.U = uniform(bound, 3 * hidden_size, input_size)
+        self.W_rz = uniform(bound, 2 * hidden_size, hidden_size)
+        self.W_n = uniform(bound, hidden_size, hidden_size)
+        self.register_parameter("b", uniform(bound, 3 * hidden_size) if bias else None)
         inner = bias and reset == "after"
-        self.register_parameter("d", uniform(hidden_size, hidden_size) if inner else None)
+        self.register_parameter("d", uniform(bound, hidden_size) if inner else None)
 
     def project(self, x: Tensor) -> Tensor:
         """The part that needs only the input; x [..., input_size] -> [..., 3 * hidden_size]."""

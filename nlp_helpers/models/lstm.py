@@ -4,6 +4,8 @@ The letters are the usual ones: input gate i, forget gate f, candidate g, output
 cell state c, hidden state h; U input to state, W state to state, b bias, as in chapter 01.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -48,9 +50,10 @@ class LSTMCell(nn.Module):
         check_int("input_size", input_size)
         check_int("hidden_size", hidden_size)
         check_number("forget_bias", forget_bias, -float("inf"), open_low=True, open_high=True)
-        self.U = uniform(hidden_size, 4 * hidden_size, input_size)
-        self.W = uniform(hidden_size, 4 * hidden_size, hidden_size)
-        self.register_parameter("b", uniform(hidden_size, 4 * hidden_size) if bias else None)
+        bound = 1 / math.sqrt(hidden_size)
+        self.U = uniform(bound, 4 * hidden_size, input_size)
+        self.W = uniform(bound, 4 * hidden_size, hidden_size)
+        self.register_parameter("b", uniform(bound, 4 * hidden_size) if bias else None)
         if bias:
             self.b.data[hidden_size : 2 * hidden_size] += forget_bias
 

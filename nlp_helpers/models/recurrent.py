@@ -1,6 +1,5 @@
 """What RNN, LSTM, GRU and SRU share: a cell over time, in layers and directions, with padding."""
 
-import math
 from typing import ClassVar
 
 import torch
@@ -131,13 +130,17 @@ class Recurrent(nn.Module):
         for direction in range(self.directions):
             i = layer * self.directions + direction
             state, reverse = tuple(s[i] for s in first_states), direction == 1
-            if mask is None:
-                output, state = run_cell(self.cells[i], x, state, reverse)
-            else:
-                output, state = run_masked(self.cells[i], x, state, mask, reverse)
+            output, state = self.run(self.cells[i], x, state, mask, reverse)
             outputs.append(output)
             last_states.append(state)
         return torch.cat(outputs, dim=-1), last_states  # [batch, time, directions * hidden_size]
+
+    @staticmethod
+    def run(cell: nn.Module, x: Tensor, state: State, mask: Tensor | None, reverse: bool):
+        """One cell over time; without a mask nothing is paid for it."""
+        if mask is None:
+            return run_cell(cell, x, state, reverse)
+        return run_masked(cell, x, state, mask, reverse)
 
     def _unpack(self, x: Tensor, state: Tensor | State | None) -> State:
         """Check `x` and `state`; return the state as a tuple, zeros where there was none."""
@@ -221,7 +224,6 @@ def check_mask(mask: Tensor | None, x: Tensor) -> Tensor | None:
     return None if mask.all() else mask
 
 
-def uniform(hidden_size: int, *shape: int) -> nn.Parameter:
-    """Weights as `torch.nn` starts those of recurrent layers, from +-1 / sqrt(hidden_size)."""
-    bound = 1 / math.sqrt(hidden_size)
+def uniform(bound: float, *shape: int) -> nn.Parameter:
+    """First weights, drawn between -bound and bound."""
     return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
