@@ -59,8 +59,7 @@ class GRUCell(nn.Module):
         """The part that needs only the input; x [..., input_size] -> [..., 3 * hidden_size]."""
         return nn.functional.linear(x, self.U, self.b)
 
-    def gates(self, projected: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """r, z and n of one step, each [batch, hidden_size]."""
+    def _gates(self, projected: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         size = hidden.shape[1]
         rz, n = projected.split((2 * size, size), dim=1)
         r, z = torch.addmm(rz, hidden, self.W_rz.t()).sigmoid().chunk(2, dim=1)
@@ -71,11 +70,15 @@ class GRUCell(nn.Module):
     def step(self, projected: Tensor, state: State) -> State:
         """The rest of a step; projected [batch, 3 * hidden_size]."""
         (h,) = state
-        _, z, n = self.gates(projected, h)
+        _, z, n = self._gates(projected, h)
         return (n + z * (h - n),)  # z * h + (1 - z) * n, with one product less
 
     def forward(self, x: Tensor, state: Tensor) -> Tensor:
         return self.step(self.project(x), (state,))[0]
+
+    def gates(self, x: Tensor, state: Tensor) -> dict[str, Tensor]:
+        """The values of r, z and n at one step, each [batch, hidden_size]."""
+        return dict(zip("rzn", self._gates(self.project(x), state), strict=True))
 
     @torch.no_grad()
     def load(self, weight_ih, weight_hh, bias_ih=None, bias_hh=None) -> None:
@@ -100,3 +103,23 @@ class GRU(Recurrent):
 
     cell_class = GRUCell
     torch_class = nn.GRU
+
+
+@torch.no_grad()
+def trace(gru: GRU, x: Tensor, state: Tensor | None = None, layer: int = 0) -> dict[str, Tensor]:
+    """Every gate and the state of one layer, read from left to right, at every step.
+
+    Shape:
+        x and state: as `GRU`. Returns r, z, n and hidden, each [batch, time, hidden].
+
+    Raises:
+        ValueError, TypeError: as `GRU`, and for a layer that the network does not have.
+    """
+    x, (hidden,) = gru.layer_input(layer, x, state)
+    cell = gru.cells[layer * gru.directions]
+    steps = []
+    for x_t in x.unbind(dim=1):
+        gates = cell.gates(x_t, hidden)
+        hidden = cell(x_t, hidden)
+        steps.append({**gates, "hidden": hidden})
+    return {name: torch.stack([step[name] for step in steps], dim=1) for name in steps[0]}

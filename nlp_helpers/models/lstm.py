@@ -61,20 +61,23 @@ class LSTMCell(nn.Module):
         """The part that needs only the input; x [..., input_size] -> [..., 4 * hidden_size]."""
         return nn.functional.linear(x, self.U, self.b)
 
-    def gates(self, projected: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """i, f, g and o of one step, each [batch, hidden_size]."""
+    def _gates(self, projected: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         i, f, g, o = torch.addmm(projected, hidden, self.W.t()).chunk(4, dim=1)
         return i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
 
     def step(self, projected: Tensor, state: State) -> State:
         """The rest of a step; projected [batch, 4 * hidden_size]."""
         h, c = state
-        i, f, g, o = self.gates(projected, h)
+        i, f, g, o = self._gates(projected, h)
         c = f * c + i * g
         return o * c.tanh(), c
 
     def forward(self, x: Tensor, state: State) -> State:
         return self.step(self.project(x), state)
+
+    def gates(self, x: Tensor, state: State) -> dict[str, Tensor]:
+        """The values of i, f, g and o at one step, each [batch, hidden_size]."""
+        return dict(zip("ifgo", self._gates(self.project(x), state[0]), strict=True))
 
     @torch.no_grad()
     def load(self, weight_ih, weight_hh, bias_ih=None, bias_hh=None) -> None:
@@ -97,3 +100,23 @@ class LSTM(Recurrent):
     cell_class = LSTMCell
     torch_class = nn.LSTM
     n_states = 2
+
+
+@torch.no_grad()
+def trace(lstm: LSTM, x: Tensor, state: State | None = None, layer: int = 0) -> dict[str, Tensor]:
+    """Every gate and state of one layer, read from left to right, at every step.
+
+    Shape:
+        x and state: as `LSTM`. Returns i, f, g, o, cell and hidden, each [batch, time, hidden].
+
+    Raises:
+        ValueError, TypeError: as `LSTM`, and for a layer that the network does not have.
+    """
+    x, state = lstm.layer_input(layer, x, state)
+    cell = lstm.cells[layer * lstm.directions]
+    steps = []
+    for x_t in x.unbind(dim=1):
+        gates = cell.gates(x_t, state)
+        state = cell(x_t, state)
+        steps.append({**gates, "cell": state[1], "hidden": state[0]})
+    return {name: torch.stack([step[name] for step in steps], dim=1) for name in steps[0]}

@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from nlp_helpers.checks import check_int, check_number
+from nlp_helpers.checks import check_int, check_number, check_shapes
 
 State = tuple[Tensor, ...]  # what a cell carries from step to step, each [batch, hidden_size]
 
@@ -38,9 +38,8 @@ def run_masked(
 ) -> tuple[Tensor, State]:
     """`run_cell` for sequences of different lengths, padded to the longest.
 
-    At a padded step the state is carried over unchanged. So the state at the end is that of each
-    sequence's own last step, and from right to left the padding is passed before anything is
-    read.
+    At a padded step the state is carried over unchanged: the last one is that of the sequence's
+    own last step, and from right to left the padding is passed before anything is read.
 
     Shape:
         As `run_cell`; mask: bool [batch, time], True = a real step. Outputs at padded steps are 0.
@@ -49,10 +48,9 @@ def run_masked(
     everyone = mask.all(dim=0).tolist()  # steps without padding need no selection
     outputs = []
     for t in reversed(range(len(projected))) if reverse else range(len(projected)):
-        new = cell.step(projected[t], state)
+        old, state = state, cell.step(projected[t], state)
         if not everyone[t]:
-            new = tuple(torch.where(real[t], n, s) for n, s in zip(new, state, strict=True))
-        state = new
+            state = tuple(torch.where(real[t], s, o) for s, o in zip(state, old, strict=True))
         outputs.append(state[0])
     if reverse:
         outputs.reverse()
@@ -70,9 +68,8 @@ class Recurrent(nn.Module):
         state: [n_layers * directions, batch, hidden_size], or a tuple of two such tensors where
             the cell carries two (LSTM); zeros if None. Layer 0 forward comes first, then layer 0
             backward, as in `torch.nn`.
-        mask: bool [batch, time], True = a real step, False = padding; all real if None. At
-            padded steps the state stands still and the output is 0, as with torch's
-            `pack_padded_sequence`.
+        mask: bool [batch, time], True = a real step; all real if None. At padded steps the state
+            stands still and the output is 0, as with torch's `pack_padded_sequence`.
         Returns outputs [batch, time, directions * hidden_size] of the top layer, and the state
             after the last step in the shape of `state`.
 
@@ -129,15 +126,24 @@ class Recurrent(nn.Module):
         outputs, last_states = [], []
         for direction in range(self.directions):
             i = layer * self.directions + direction
-            state, reverse = tuple(s[i] for s in first_states), direction == 1
-            output, state = self.run(self.cells[i], x, state, mask, reverse)
+            state = tuple(s[i] for s in first_states)
+            output, state = self.run(self.cells[i], x, state, mask, reverse=direction == 1)
             outputs.append(output)
             last_states.append(state)
         return torch.cat(outputs, dim=-1), last_states  # [batch, time, directions * hidden_size]
 
+    def layer_input(self, layer: int, x: Tensor, state) -> tuple[Tensor, State]:
+        """What the forward cell of a layer reads: its input at all steps, and its first state."""
+        check_int("layer", layer, least=0)
+        if layer >= self.n_layers:
+            raise ValueError(f"layer must be below n_layers={self.n_layers}, got {layer}")
+        first_states = self._unpack(x, state)
+        for below in range(layer):
+            x, _ = self.run_layer(below, x, first_states, mask=None)
+        return x, tuple(s[layer * self.directions] for s in first_states)
+
     @staticmethod
     def run(cell: nn.Module, x: Tensor, state: State, mask: Tensor | None, reverse: bool):
-        """One cell over time; without a mask nothing is paid for it."""
         if mask is None:
             return run_cell(cell, x, state, reverse)
         return run_masked(cell, x, state, mask, reverse)
@@ -154,9 +160,8 @@ class Recurrent(nn.Module):
             raise TypeError(f"state must be of tensors of {x.dtype}, as the input; got {kinds}")
         if len(states) != self.n_states or any(s.shape != shape for s in states):
             raise ValueError(
-                f"state must be {self.n_states} tensor(s) of shape {list(shape)} "
-                f"[n_layers * directions, batch, hidden_size], "
-                f"got {[list(s.shape) for s in states]}"
+                f"state must be {self.n_states} tensor(s) of shape {list(shape)} [n_layers * "
+                f"directions, batch, hidden_size], got {[list(s.shape) for s in states]}"
             )
         return states
 
@@ -184,8 +189,7 @@ class Recurrent(nn.Module):
         ).to(module.weight_hh_l0)
         for cell, weights in zip(ours.cells, module.all_weights, strict=True):
             cell.load(*weights)
-        for mine, theirs in zip(ours.cells, module.all_weights, strict=True):
-            mine.requires_grad_(all(weight.requires_grad for weight in theirs))
+            cell.requires_grad_(all(weight.requires_grad for weight in weights))
         return ours.train(module.training)
 
     @classmethod
@@ -214,10 +218,7 @@ def check_mask(mask: Tensor | None, x: Tensor) -> Tensor | None:
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
         kind = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
         raise TypeError(f"mask must be a tensor of bool, True = a real step; got {kind}")
-    if mask.shape != x.shape[:2]:
-        raise ValueError(
-            f"mask must have shape [batch, time] = {list(x.shape[:2])}, got {list(mask.shape)}"
-        )
+    check_shapes(mask=(mask, x.shape[:2]))
     empty = (~mask.any(dim=1)).nonzero().flatten().tolist()
     if empty:
         raise ValueError(f"every row of mask must have a real step; all padding: rows {empty}")
