@@ -6,10 +6,14 @@ colour does not.
 
 import matplotlib.pyplot as plt
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
+from matplotlib.path import Path
 
-from nlp_helpers.plotting import FIGURE_WIDTH, INK, SLATE, color_of, tint, visible
+from nlp_helpers.plotting import FIGURE_WIDTH, INK, PAPER, RULE, SLATE, color_of, tint, visible
 
 RADIUS = 0.42
+FADED = "#B4BAC0"  # lines and edges of what is out of play
+QUIET = "#747D86"  # their letters
+PALE = tint(SLATE, 0.92)  # the panel behind a part of a drawing
 
 
 def canvas(ax, x_limits, y_limits):
@@ -23,7 +27,7 @@ def canvas(ax, x_limits, y_limits):
 
 
 def look(role, faded=False, dashed=False):
-    color = "#B4BAC0" if faded else color_of(role)
+    color = FADED if faded else color_of(role)
     face = "#F3F4F4" if faded else tint(color, 0.8)
     return {"facecolor": face, "edgecolor": color, "linewidth": 1.8,
             "linestyle": (0, (2.5, 2)) if dashed or faded else "-", "zorder": 3}  # fmt: skip
@@ -45,7 +49,7 @@ def box(ax, xy, role, size, label="", *, faded=False, size_of_label=14):
 
 def inside(ax, xy, label, faded, size):
     if label:
-        color = "#747D86" if faded else INK
+        color = QUIET if faded else INK
         ax.text(*xy, label, ha="center", va="center", fontsize=size, color=color, zorder=4)
 
 
@@ -59,11 +63,60 @@ def thin(ax, start, end):
     ax.plot(*zip(start, end, strict=True), color=SLATE, lw=1.2, zorder=1)
 
 
-def check_count(value, name, most):
+def route(ax, points, *, color=INK, width=1.6, head=12, style="-"):
+    """An arrow along straight pieces; without a head, a line."""
+    ax.add_patch(FancyArrowPatch(path=Path(points), arrowstyle="-|>" if head else "-",
+                                 mutation_scale=head or 1, lw=width, color=color, linestyle=style,
+                                 joinstyle="miter", zorder=2))  # fmt: skip
+
+
+def plate(ax, xy, size, role, label="", *, name="", rounding=0.12, faded=False):
+    """A box of any width and height, with a name in small letters above its symbol."""
+    width, height = size
+    corner = (xy[0] - width / 2, xy[1] - height / 2)
+    shape = f"round,pad=0,rounding_size={rounding}"
+    ax.add_patch(FancyBboxPatch(corner, width, height, boxstyle=shape, **look(role, faded)))
+    shift = 0.24 if name else 0.0
+    inside(ax, (xy[0], xy[1] - shift), label, faded, 13)
+    inside(ax, (xy[0], xy[1] + shift), name, faded, 10)
+
+
+def operation(ax, xy, kind, *, color=INK, faded=False):
+    """The sign of an operation element by element: "dot" for the product, "plus" for the sum."""
+    color = FADED if faded else color
+    x, y = xy
+    ax.add_patch(Circle(xy, 0.27, facecolor=PAPER, edgecolor=color, linewidth=1.6, zorder=3))
+    if kind == "dot":
+        ax.add_patch(Circle(xy, 0.07, facecolor=color, edgecolor="none", zorder=4))
+    else:
+        ax.plot([x - 0.16, x + 0.16], [y, y], color=color, lw=1.6, zorder=4)
+        ax.plot([x, x], [y - 0.16, y + 0.16], color=color, lw=1.6, zorder=4)
+
+
+def joint(ax, xy, *, color=INK):
+    """The dot where a line branches, or where two lines become one."""
+    ax.add_patch(Circle(xy, 0.09, facecolor=color, edgecolor="none", zorder=3))
+
+
+def letter(ax, x, y, symbol, *, faded=False, **look):
+    """A symbol or an equation, centred at a point."""
+    look = {"ha": "center", "va": "center", "fontsize": 14, **look}
+    ax.text(x, y, symbol, **{"color": QUIET if faded else INK, **look})
+
+
+def band(ax, x_limits, y_limits):
+    """A pale panel behind a part of the drawing."""
+    (x0, x1), (y0, y1) = x_limits, y_limits
+    look = {"facecolor": PALE, "edgecolor": RULE, "linewidth": 1, "zorder": 0}
+    shape = "round,pad=0,rounding_size=0.25"
+    ax.add_patch(FancyBboxPatch((x0, y0), x1 - x0, y1 - y0, boxstyle=shape, **look))
+
+
+def check_count(value, name, most, least=1):
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if not 1 <= value <= most:
-        raise ValueError(f"{name} must lie between 1 and {most}, got {value}")
+    if not least <= value <= most:
+        raise ValueError(f"{name} must lie between {least} and {most}, got {value}")
     return value
 
 

@@ -3,6 +3,7 @@
 from matplotlib.patches import Circle, FancyArrowPatch
 
 from nlp_helpers.diagrams.base import (
+    FADED,
     RADIUS,
     arrow,
     box,
@@ -110,9 +111,9 @@ def draw_bptt(n_steps=5, k=2, ax=None):
         x, reached = at[j - 1], j >= k
         node(ax, (x, 0.8), f"$s_{j}$", "hidden", faded=not reached)
         box(ax, (x, -0.95), "input", 0.74, f"$x_{j}$", faded=not reached)
-        arrow(ax, (x, -0.56), (x, 0.36), color=SLATE if reached else "#B4BAC0", width=1.1)
+        arrow(ax, (x, -0.56), (x, 0.36), color=SLATE if reached else FADED, width=1.1)
         if j > 1:
-            shade = SLATE if j > k else "#B4BAC0"
+            shade = SLATE if j > k else FADED
             arrow(ax, (at[j - 2] + 0.36, 0.58), (x - 0.36, 0.58), color=shade, width=1.1)
         if k < j:
             arrow(ax, (x - 0.36, 1.02), (at[j - 2] + 0.36, 1.02), color=red, width=2.4)

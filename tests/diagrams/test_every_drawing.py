@@ -4,9 +4,9 @@ import matplotlib.pyplot as plt
 import pytest
 from matplotlib.patches import FancyArrowPatch
 
-from tests.diagrams import layout, test_recurrent
+from tests.diagrams import layout, test_gates, test_recurrent
 
-DRAWINGS = test_recurrent.DRAWINGS
+DRAWINGS = test_recurrent.DRAWINGS | test_gates.DRAWINGS
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
