@@ -1,7 +1,7 @@
 """Choosing the next token, generating text, beam search: over a step function, for any model."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -415,3 +415,58 @@ def beam_search(
         state = select(state, rows)
         tokens = beam.tokens[beam.open][:, -1:].to(prompt.dtype)
     return beam.hypotheses(length_penalty)
+
+
+@dataclass(frozen=True)
+class Prefixes:
+    """The state of `table_step`: the words that each row has read since the prompt."""
+
+    rows: tuple[tuple[str, ...], ...]
+
+    def select(self, rows: Tensor) -> "Prefixes":
+        return Prefixes(tuple(self.rows[row] for row in rows.tolist()))
+
+
+def table_step(
+    table: Mapping[tuple[str, ...], Mapping[str, float]], vocabulary: Sequence[str]
+) -> Step:
+    """The step function of a language model that is written down as a table.
+
+    Args:
+        table: the words so far -> some next words with their probabilities. All words that are
+            not named there share the rest of the probability equally. The prompt is not among
+            the words so far: `table[()]` is about the first word after it.
+        vocabulary: all words; a token is a place in it.
+
+    Raises:
+        ValueError: a word outside the vocabulary, a probability outside [0, 1], probabilities
+            that add up to more than 1, or to less where all words are named.
+    """
+    numbers = {words: _row_of_table(words, table[words], vocabulary) for words in table}
+
+    def step(tokens: Tensor, state: Prefixes | None):
+        if state is None:
+            state = Prefixes(((),) * len(tokens))
+        else:
+            read = zip(state.rows, tokens[:, -1].tolist(), strict=True)
+            state = Prefixes(tuple((*words, vocabulary[token]) for words, token in read))
+        uniform = [1 / len(vocabulary)] * len(vocabulary)
+        rows = [numbers.get(words, uniform) for words in state.rows]
+        return torch.tensor(rows, dtype=torch.float64, device=tokens.device).log(), state
+
+    return step
+
+
+def _row_of_table(words, probabilities: Mapping[str, float], vocabulary: Sequence[str]) -> list:
+    """The probabilities of all words of the vocabulary, checked."""
+    where = f"the words after {' '.join(words) or 'the prompt'!r}"
+    strange = sorted({*words, *probabilities} - {*vocabulary})
+    if strange:
+        raise ValueError(f"{where}: not in the vocabulary: {strange}")
+    for word, probability in probabilities.items():
+        check_number(f"{where}: the probability of {word!r}", probability, 0, 1)
+    total, others = math.fsum(probabilities.values()), len(vocabulary) - len(probabilities)
+    if total > 1 + 1e-9 or (not others and total < 1 - 1e-9):
+        raise ValueError(f"{where}: the probabilities add up to {total}, with {others} words left")
+    rest = max(0.0, 1 - total) / max(1, others)
+    return [float(probabilities.get(word, rest)) for word in vocabulary]

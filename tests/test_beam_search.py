@@ -15,6 +15,7 @@ from nlp_helpers.decoding import (
     language_model_step,
     next_log_probs,
     select_rows,
+    table_step,
 )
 from nlp_helpers.models.gru import GRU
 from nlp_helpers.models.lstm import LSTM
@@ -260,11 +261,9 @@ SLIDES = {
 }
 
 
-def slides_logits(prefix):
+def slides_step():
     """The rest of the probability is shared by all other words."""
-    given_ones = SLIDES.get(tuple(WORDS[token] for token in prefix), {})
-    rest = (1 - sum(given_ones.values())) / (len(WORDS) - len(given_ones))
-    return [math.log(given_ones.get(word, rest)) for word in WORDS]
+    return table_step(SLIDES, WORDS)
 
 
 def in_words(tokens):
@@ -280,7 +279,7 @@ def in_words(tokens):
 )
 def test_the_straw_hat(penalty, first, second):
     steps = []
-    found = beam_search(prefix_step(slides_logits), START, 2, 4, END, None, penalty,
+    found = beam_search(slides_step(), START, 2, 4, END, None, penalty,
                         on_step=steps.append)[0]  # fmt: skip
     kept = [[(in_words(c.tokens), math.exp(c.log_prob)) for c in s if c.kept] for s in steps]
     assert kept == [
@@ -297,7 +296,7 @@ def test_the_straw_hat(penalty, first, second):
 
 def test_candidates_name_their_parents_place_in_the_step_before():
     steps = []
-    beam_search(prefix_step(slides_logits), START, 2, 4, END, on_step=steps.append)
+    beam_search(slides_step(), START, 2, 4, END, on_step=steps.append)
     assert [len(step) for step in steps] == [30, 60, 60, 30]
     for before, now in itertools.pairwise(steps):
         for candidate in now:
@@ -494,3 +493,33 @@ def test_bad_logits(logits, error, words):
         beam_search(lambda tokens, state: (logits, state), START, 1, 3, 0)
     with pytest.raises(error, match=words):
         next_log_probs(logits, 1, 1, 0)
+
+
+# ---- a model written as a table ----
+
+
+def test_a_table_gives_its_words_their_share_and_the_others_the_rest():
+    step = table_step({(): {"a": 0.5, "b": 0.3}, ("a",): {"d": 1.0}}, "abcd")
+    logits, state = step(torch.tensor([[3, 1], [0, 0]]), None)
+    expected = torch.tensor([[0.5, 0.3, 0.1, 0.1]], dtype=torch.float64).expand(2, 4)
+    torch.testing.assert_close(logits.exp(), expected)
+    state = state.select(torch.tensor([1, 0, 0]))
+    logits, state = step(torch.tensor([[1], [0], [0]]), state)
+    assert state.rows == (("b",), ("a",), ("a",))
+    torch.testing.assert_close(logits.exp()[0], torch.full((4,), 0.25, dtype=torch.float64))
+    assert logits.exp()[1:].tolist() == [[0, 0, 0, 1]] * 2
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({(): {"e": 0.5}}, r"after 'the prompt'.*not in the vocabulary: \['e'\]"),
+        ({("a", "e"): {"a": 0.5}}, r"after 'a e'.*\['e'\]"),
+        ({("b",): {"a": 1.5}}, "after 'b'.*probability of 'a'.*1.5"),
+        ({(): {"a": 0.6, "b": 0.6}}, "add up to 1.2"),
+        ({(): {"a": 0.1, "b": 0.1, "c": 0.1, "d": 0.1}}, "add up to 0.4, with 0 words left"),
+    ],
+)
+def test_bad_tables(table, words):
+    with pytest.raises(ValueError, match=words):
+        table_step(table, "abcd")
