@@ -3,7 +3,12 @@
 base           Explorable: state in traitlets, a live widget and a self-contained HTML fragment
 hello_stepper  HelloStepper: the "hello" network, one time step and one number at a time
 gradient_lag   GradientLag: how much gradient is left after a number of steps back in time
+gate_traces    GateTraces: a text coloured by what one gate of one unit does at each character
+alignment      Alignment: which letters of a word each of its phonemes is read from
 quiz           Quiz, Question: multiple choice with an explanation for every option
 
-`common.js` is put in front of every module, `explorables.css` styles all of them.
+color_scale    the book's colour maps and numbers in the form that pages read
+
+`common.js` is put in front of every module, `explorables.css` styles all of them; what only one of
+them needs of style lies beside its module (`gate_traces.css`, `alignment.css`).
 """

@@ -4,6 +4,7 @@ A subclass names its module (`_source = "quiz.js"`), declares its state as trait
 `sync=True`, and gives a script-less reader a table or picture in `fallback_html`. The module ends
 with exactly one `export default { render };`. Live, anywidget imports it. In a page, the same text
 becomes an inline module script whose export is replaced by a call that mounts it with the state.
+What only one explorable needs of style lies beside its module (`alignment.css`).
 """
 
 from __future__ import annotations
@@ -217,6 +218,9 @@ class Explorable(anywidget.AnyWidget):
             common = (_FOLDER / "common.js").read_text(encoding="utf-8")
             cls._esm = check_module(common + "\n" + module, cls._source)
             cls._css = role_css() + (_FOLDER / "explorables.css").read_text(encoding="utf-8")
+            own_style = (_FOLDER / cls._source).with_suffix(".css")
+            if own_style.exists():
+                cls._css += own_style.read_text(encoding="utf-8")
         super().__init_subclass__(**kwargs)
 
     def __init__(self, name: str, **state: Any) -> None:
