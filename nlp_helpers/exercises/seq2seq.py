@@ -42,18 +42,22 @@ def check_attend(answer) -> None:
     one = torch.tensor([1.0, 0.0])
     three = torch.tensor([[math.log(3), 0.0], [0.0, 1.0], [0.0, -1.0]])  # weights 0.6, 0.2, 0.2
     cases = [
-        ((one, three, three), "query [1, 0] and three keys with scores log 3, 0, 0", plain),
-        ((_random(4, seed=1), _random(7, 4, seed=2)), "7 keys of size 4", plain),
-        ((_random(3, seed=3), _random(1, 3, seed=4)), "a single key", plain),
-        ((_random(5, seed=5) * 1000, _random(6, 5, seed=6)), "6 keys, scores above 1000", large),
+        (one, three, three, "query [1, 0] and three keys with scores log 3, 0, 0", plain),
+        (_random(4, seed=1), _random(7, 4, seed=2), _random(7, 2, seed=3), "7 keys", mixed),
+        (_random(3, seed=4), _random(1, 3, seed=5), _random(1, 2, seed=6), "a single key", plain),
+        (
+            _random(5, seed=7) * 1e3,
+            _random(6, 5, seed=8),
+            _random(6, 2, seed=9),
+            "big scores",
+            large,
+        ),
     ]
-    inputs = [cases[0][0], *((q, k, _random(len(k), 2, seed=9)) for (q, k), *_ in cases[1:])]
-    hints = [plain, mixed, plain, large]
     ATTEND.check_function(
         answer,
         [
-            Case(args, _attend(*args), hint=hint, shown=shown)
-            for args, (_, shown, _), hint in zip(inputs, cases, hints, strict=True)
+            Case((query, keys, values), _attend(query, keys, values), shown=shown, hint=hint)
+            for query, keys, values, shown, hint in cases
         ],
     )
 
