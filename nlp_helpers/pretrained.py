@@ -18,29 +18,76 @@ from torch import nn
 from nlp_helpers.data.tokenizers import CharTokenizer
 from nlp_helpers.data.vocabulary import Vocab
 from nlp_helpers.files import write_whole
+from nlp_helpers.models.attention import AdditiveAttention, GeneralAttention
+from nlp_helpers.models.gru import GRU
+from nlp_helpers.models.lstm import LSTM
+from nlp_helpers.models.recurrent import Recurrent
 from nlp_helpers.models.recurrent_lm import RecurrentLM
 from nlp_helpers.models.rnn import RNN
+from nlp_helpers.models.seq2seq import Decoder, Encoder, Seq2Seq
+from nlp_helpers.models.seq2seq_attention import BahdanauDecoder, LuongDecoder
+from nlp_helpers.models.sru import SRU
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained model in eval mode, the tokenizer it was trained with, and its JSON."""
+    """A trained model in eval mode, its vocabularies, and its JSON.
+
+    vocab: the tokens that the model predicts.
+    source_vocab: those that it reads, where they are others (sequence to sequence).
+    """
 
     name: str
     model: nn.Module
-    tokenizer: CharTokenizer
+    vocab: Vocab
     info: dict
+    source_vocab: Vocab | None = None
+
+    @property
+    def tokenizer(self) -> CharTokenizer:
+        """Of a character model: text <-> ids."""
+        return CharTokenizer(self.vocab)
 
 
-def build_char_rnn(config: dict) -> RecurrentLM:
-    """The character language model of chapter 01."""
-    recurrent = RNN(config["embedding_size"], config["hidden_size"], n_layers=config["n_layers"])
+CELLS: dict[str, type[Recurrent]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU, "sru": SRU}
+
+
+def build_char_lm(config: dict) -> RecurrentLM:
+    """A character language model around one of the four cells (chapters 01 and 02)."""
+    cell = CELLS[config["cell"]]
+    recurrent = cell(config["embedding_size"], config["hidden_size"], n_layers=config["n_layers"])
     return RecurrentLM(config["vocab_size"], recurrent, dropout=config["dropout"])
 
 
-BUILDERS: dict[str, Callable[[dict], nn.Module]] = {"char-rnn": build_char_rnn}
+def build_seq2seq(config: dict) -> Seq2Seq:
+    """An encoder in both directions, and a decoder without attention or with one (chapter 03).
+
+    `config["decoder"]` is "plain", "luong" (general attention) or "bahdanau" (additive).
+    """
+    cell, width, hidden_size = (config[key] for key in ("cell", "embedding_size", "hidden_size"))
+    n_layers, dropout, vocab_size = (config[k] for k in ("n_layers", "dropout", "vocab_size"))
+    if config["decoder"] not in ("plain", "luong", "bahdanau"):
+        raise KeyError(f"unknown decoder {config['decoder']!r}")
+    network, between = CELLS[cell], dropout if n_layers > 1 else 0.0
+    reader = network(width, hidden_size // 2, n_layers, bidirectional=True, dropout=between)
+    encoder = Encoder(config["source_vocab_size"], reader, dropout)
+    if config["decoder"] == "bahdanau":
+        attention = AdditiveAttention(hidden_size, hidden_size, hidden_size // 2)
+        writer = network(width + hidden_size, hidden_size, n_layers, dropout=between)
+        return Seq2Seq(encoder, BahdanauDecoder(vocab_size, writer, attention, dropout))
+    writer = network(width, hidden_size, n_layers, dropout=between)
+    if config["decoder"] == "luong":
+        attention = GeneralAttention(hidden_size, hidden_size)
+        return Seq2Seq(encoder, LuongDecoder(vocab_size, writer, attention, dropout))
+    return Seq2Seq(encoder, Decoder(vocab_size, writer, dropout))
+
+
+BUILDERS: dict[str, Callable[[dict], nn.Module]] = {
+    "char-lm": build_char_lm,
+    "seq2seq": build_seq2seq,
+}
 
 
 def load_checkpoint(name: str, folder: Path | str = CHECKPOINTS) -> Checkpoint:
@@ -75,8 +122,10 @@ def load_checkpoint(name: str, folder: Path | str = CHECKPOINTS) -> Checkpoint:
         model.load_state_dict(load_file(weights_file))
     except (KeyError, RuntimeError) as error:
         raise ValueError(f"checkpoint {name!r} does not fit its config: {error}") from error
-    tokenizer = CharTokenizer(Vocab((), specials=info["vocabulary"]))
-    return Checkpoint(name, model.eval(), tokenizer, info)
+    vocab = Vocab((), specials=info["vocabulary"])
+    source = info.get("source_vocabulary")
+    source_vocab = None if source is None else Vocab((), specials=source)
+    return Checkpoint(name, model.eval(), vocab, info, source_vocab)
 
 
 def check_info(info: object, extra: Collection[str] = ()) -> None:
@@ -92,11 +141,13 @@ def check_info(info: object, extra: Collection[str] = ()) -> None:
         raise ValueError(f"info lacks {', '.join(sorted(missing))}")
     if info["kind"] not in BUILDERS:
         raise ValueError(f"unknown kind {info['kind']!r}; there are {', '.join(BUILDERS)}")
-    vocab_size = info["config"].get("vocab_size")
-    if len(info["vocabulary"]) != vocab_size:
-        raise ValueError(
-            f"the vocabulary has {len(info['vocabulary'])} tokens, the config says {vocab_size}"
-        )
+    for part in ("vocabulary", "source_vocabulary"):
+        key = part.replace("vocabulary", "vocab_size")
+        size = info["config"].get(key)
+        if part in info and len(info[part]) != size:
+            raise ValueError(f"the {part} has {len(info[part])} tokens, the config says {size}")
+    if "source_vocab_size" in info["config"] and "source_vocabulary" not in info:
+        raise ValueError("info lacks source_vocabulary, the config has a source_vocab_size")
 
 
 def save_checkpoint(

@@ -15,7 +15,7 @@ from nlp_helpers.data.batches import language_model_batches
 from nlp_helpers.data.corpora import load_corpus
 from nlp_helpers.data.tokenizers import CharTokenizer
 from nlp_helpers.metrics import perplexity
-from nlp_helpers.pretrained import build_char_rnn, save_checkpoint
+from nlp_helpers.pretrained import build_char_lm, save_checkpoint
 from nlp_helpers.reproducibility import set_seed
 from nlp_helpers.training import (
     CarriedStateLoss,
@@ -37,9 +37,9 @@ def char_rnn_library_docs() -> None:
     ids = {split: tokenizer.encode(text) for split, text in texts.items()}
     held_out = {s: language_model_batches(ids[s], 32, 128) for s in ("validation", "test")}
 
-    config = {"vocab_size": tokenizer.vocab_size, "embedding_size": 64, "hidden_size": 512}
-    config |= {"n_layers": 1, "dropout": 0.1}
-    model = build_char_rnn(config)
+    config = {"cell": "rnn", "vocab_size": tokenizer.vocab_size, "embedding_size": 64}
+    config |= {"hidden_size": 512, "n_layers": 1, "dropout": 0.1}
+    model = build_char_lm(config)
     settings = TrainConfig(
         n_steps=7_000, learning_rate=2.5e-3, warmup=100, final_fraction=0.02, evaluate_every=1_000
     )
@@ -58,7 +58,7 @@ def char_rnn_library_docs() -> None:
         **how_trained(texts["train"], settings, history),
     }
     info = {
-        "kind": "char-rnn",
+        "kind": "char-lm",
         "config": config,
         "vocabulary": list(tokenizer.vocab.tokens),
         "training": training,
