@@ -197,8 +197,7 @@ def _write_values(ax, image, form):
     values = np.asarray(image.get_array())
     size = float(np.clip(46 / max(values.shape) ** 0.75, 6, 11))
     for (row, column), value in np.ndenumerate(values):
-        # where black and white contrast alike, at 4.6 to 1
-        color = "white" if _luminance(image.cmap(image.norm(value))[:3]) < 0.179 else "black"
+        color = ink_on(image.cmap(image.norm(value)))
         ax.text(
             column, row, format(value, form), ha="center", va="center", fontsize=size, color=color
         )
@@ -275,6 +274,32 @@ def plot_bars(
     return ax
 
 
+def plot_alignment(weights, letters, phonemes, ax=None):
+    """Attention weights as a heat map: which letters were looked at when a phoneme was written.
+
+    Shape: weights [phonemes, letters], each between 0 and 1; letters [letters] across, phonemes
+        [phonemes] down.
+    Raises:
+        ValueError: a wrong rank, labels that do not fit, or a weight outside 0 to 1.
+    """
+    weights = _array(weights, "weights", 2)
+    if weights.min() < 0 or weights.max() > 1 + 1e-6:
+        outside = weights.min() if weights.min() < 0 else weights.max()
+        raise ValueError(f"attention weights lie between 0 and 1, got {outside:.4g}")
+    ax = plot_heatmap(
+        weights,
+        x_labels=list(letters),
+        y_labels=list(phonemes),
+        label="attention weight",
+        vmin=0.0,
+        vmax=1.0,
+        ax=ax,
+    )
+    plt.setp(ax.get_xticklabels(), rotation=0, ha="center", rotation_mode="default")
+    ax.set(xlabel="letters read", ylabel="phonemes written")
+    return ax
+
+
 def _axes(ax):
     return plt.subplots()[1] if ax is None else ax
 
@@ -306,6 +331,11 @@ def _legend_above(ax):
 def tint(color, share):
     """The colour mixed with `share` of white."""
     return tuple((1 - share) * channel + share for channel in to_rgb(color))
+
+
+def ink_on(color):
+    """Black or white, whichever reads better on the colour."""
+    return "white" if _luminance(to_rgb(color)) < 0.179 else "black"  # alike there, 4.6 to 1
 
 
 def _luminance(rgb):

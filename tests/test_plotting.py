@@ -274,6 +274,33 @@ class TestGradientLag:
             plotting.plot_gradient_lag(curves)
 
 
+class TestAlignment:
+    def test_letters_across_phonemes_down_from_0_to_1(self):
+        weights = np.array([[0.7, 0.2, 0.1], [0.0, 0.5, 0.5]])
+        ax = plotting.plot_alignment(weights, "owe", ["OW", "<end>"])
+        assert [tick.get_text() for tick in ax.get_xticklabels()] == list("owe")
+        assert [tick.get_text() for tick in ax.get_yticklabels()] == ["OW", "<end>"]
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("letters read", "phonemes written")
+        (image,) = ax.images
+        assert image.get_cmap().name == plotting.SEQUENTIAL
+        assert image.get_clim() == (0.0, 1.0)
+        assert np.array_equal(image.get_array(), weights)
+
+    @pytest.mark.parametrize(
+        ("weights", "message"),
+        [
+            ([[0.5, -0.1]], "between 0 and 1, got -0.1"),
+            ([[0.5, 1.2]], "between 0 and 1, got 1.2"),
+            ([0.5, 0.5], "rank 2"),
+            ([[0.5, 0.2, 0.3]], "x_labels has 2 entries"),
+            ([[0.5, np.nan]], "holds nan"),
+        ],
+    )
+    def test_bad_weights(self, weights, message):
+        with pytest.raises(ValueError, match=message):
+            plotting.plot_alignment(weights, "ab", ["AH"])
+
+
 class TestBars:
     def test_heights_labels_and_highlight(self):
         ax = plotting.plot_bars(["a", " ", "\n"], [0.5, 0.3, 0.2], highlight=1)
@@ -316,6 +343,7 @@ class TestBars:
     [
         lambda: plotting.plot_loss([0, 1], [2, 1], validation=[2, 1.5], references={"a": 1.2}),
         lambda: plotting.plot_heatmap(np.eye(3), annotate=True, label="weight"),
+        lambda: plotting.plot_alignment(np.eye(2), "ab", ["AH", "B"]),
         lambda: plotting.plot_gradient_lag({"a": [1, 0.1], "b": [1, 2]}),
         lambda: plotting.plot_bars("abc", [0.2, 0.3, 0.5], highlight=1),
     ],

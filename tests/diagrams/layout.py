@@ -50,13 +50,23 @@ def texts_outside(ax):
 
 
 def crossed_texts(ax):
-    """Texts that an arrow or a line runs through."""
+    """Texts that an arrow or a line runs through, unless a filled shape hides it from them."""
     ax.figure.canvas.draw()
-    paths = [arrow.get_path() for arrow in arrows(ax)] + [line.get_path() for line in ax.lines]
     lines = [
-        Path(line)
-        for path in paths
-        for line in ax.transData.transform_path(path).to_polygons(closed_only=False)
+        (Path(line), artist.zorder)
+        for artist in [*arrows(ax), *ax.lines]
+        for line in ax.transData.transform_path(artist.get_path()).to_polygons(closed_only=False)
     ]
-    boxes = [(text.get_text(), text.get_window_extent()) for text in ax.texts if text.get_text()]
-    return [text for text, box in boxes if any(p.intersects_bbox(box, filled=False) for p in lines)]
+    crossed = []
+    for text in filter(lambda text: text.get_text(), ax.texts):
+        box = text.get_window_extent()
+        covers = [
+            patch.zorder
+            for patch in ax.patches
+            if not isinstance(patch, FancyArrowPatch)
+            and all(patch.get_window_extent().contains(*corner) for corner in box.corners())
+        ]
+        seen = [line for line, zorder in lines if zorder >= max(covers, default=0)]
+        if any(line.intersects_bbox(box, filled=False) for line in seen):
+            crossed.append(text.get_text())
+    return crossed

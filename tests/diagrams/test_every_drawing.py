@@ -2,11 +2,11 @@
 
 import matplotlib.pyplot as plt
 import pytest
-from matplotlib.patches import FancyArrowPatch
+from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from tests.diagrams import layout, test_gates, test_recurrent
+from tests.diagrams import layout, test_gates, test_recurrent, test_seq2seq
 
-DRAWINGS = test_recurrent.DRAWINGS | test_gates.DRAWINGS
+DRAWINGS = test_recurrent.DRAWINGS | test_gates.DRAWINGS | test_seq2seq.DRAWINGS
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
@@ -47,3 +47,5 @@ def test_the_checks_see_what_they_look_for():
     assert layout.crossed_texts(ax) == ["here", "there"]  # beyond the end of the line
     ax.plot([-4, 0], [0.51, 0.51])
     assert layout.crossed_texts(ax) == ["here", "there", "beyond"]
+    ax.add_patch(Rectangle((0.3, 0.3), 0.9, 0.4, zorder=3))
+    assert layout.crossed_texts(ax) == ["beyond"]  # the others stand on the rectangle
