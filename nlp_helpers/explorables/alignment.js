@@ -119,14 +119,14 @@ function drawTiles({ width, item, weights, click, focus }) {
       height: ROW.tile, rx: 6 });
     const word = draw("text", { class: "nlpx-sign-text", x, y: top[side] + 23,
       "text-anchor": "middle" }, text);
-    const number = draw("text", { class: "nlpx-number nlpx-sign-weight", x,
-      y: side === "letter" ? ROW.top - 8 : height - 8, "text-anchor": "middle" });
+    const number = draw("text", { class: "nlpx-number nlpx-sign-weight", "aria-hidden": "true", x,
+      "data-weight-of": side, y: side === "letter" ? ROW.top - 8 : height - 8,
+      "text-anchor": "middle" });
     const group = draw("g", { class: `nlpx-sign nlpx-${side === "letter" ? "source" : "target"}`, role: "button", tabindex: -1,
       "data-side": side, "data-place": k + 1, "aria-pressed": "false",
-      "aria-label": `${side} ${text}, ${k + 1} of ${count}`,
-      on: { click: () => click(side, k), focus: () => focus(side, k) } }, box, word, number);
-    svg.append(group);
-    return { group, box, word, number };
+      on: { click: () => click(side, k), focus: () => focus(side, k) } }, box, word);
+    svg.append(group, number);
+    return { group, box, word, number, label: `${side} ${text}, ${k + 1} of ${count}` };
   };
   const tiles = { letter: source.map((text, k) => tile("letter", text, k, source.length)),
     phoneme: target.map((text, k) => tile("phoneme", text, k, target.length)) };
@@ -259,12 +259,14 @@ function render({ model, el }) {
     const weightOf = { letter: (k) => side === "phoneme" ? weights[place][k] : null,
       phoneme: (k) => side === "letter" ? weights[k][place] : null };
     for (const row of ["letter", "phoneme"]) {
-      shown.picture.tiles[row].forEach(({ group, box, word, number }, k) => {
+      shown.picture.tiles[row].forEach(({ group, box, word, number, label }, k) => {
         const weight = weightOf[row](k);
         const [fill, ink] = weight === null ? ["", ""] : colour(weight);
         box.style.fill = fill;
         word.style.fill = ink;
         number.textContent = weight === null ? "" : fixed(weight).replace(/^0/, "");
+        group.setAttribute("aria-label",
+          weight === null ? label : `${label}, weight ${fixed(weight)}`);
         group.classList.toggle("nlpx-marked", side === row && place === k);
         group.setAttribute("aria-pressed",
           String(model.get("side") === row && model.get("place") === k));

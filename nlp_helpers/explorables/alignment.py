@@ -100,7 +100,8 @@ class Alignment(Explorable):
             for one in self.items[:FALLBACK_WORDS]
         ]
         count = f"The first {len(some)} of {len(self.items)} words"
-        return weights + html_table(count, ["word", "predicted", "", "dictionary"], some)
+        words = html_table(count, ["word", "predicted", "", "dictionary"], some)
+        return f'{weights}<div class="nlpx-printed">{words}</div>'
 
 
 def verdict(item: Mapping[str, Any]) -> str:

@@ -239,8 +239,9 @@ def test_a_phoneme_marks_its_letters_by_weight(open_page, alignment):
         "The phoneme F is read from g 0.48 and h 0.45; 0.07 is spread over the other letters."
     )
     assert fills(page, "letter") == [expected_colour(w) for w in ROUGH[2]]
-    weights = page.locator('g[data-side="letter"] .nlpx-sign-weight').all_text_contents()
+    weights = page.locator('[data-weight-of="letter"]').all_text_contents()
     assert weights == [".01", ".02", ".04", ".48", ".45"]
+    expect(sign(page, "letter", 4)).to_have_attribute("aria-label", "letter g, 4 of 5, weight 0.48")
     lines = page.locator(".nlpx-thread").evaluate_all(
         "nodes => nodes.map(n => [+n.style.opacity, +n.getAttribute('stroke-width')])"
     )
