@@ -24,6 +24,17 @@ def test_numbers_are_those_of_the_file(tmp_path):
     assert repr(show_bench("g", tmp_path)).splitlines()[-1].split() == ["x", "12.3", "1.23"]
 
 
+def test_references_are_named_where_there_are_several(tmp_path):
+    row = {"name": "x", "ours_seconds": 0.0123, "ratio": 1.234}
+    bench = {"title": "T", "date": "2026-01-01", "machine": {"cpu": "c", "threads": 2}}
+    rows = [row | {"against": "fused"}, row | {"name": "y", "against": "loop"}]
+    (tmp_path / "g.json").write_text(json.dumps({**bench, "rows": rows}))
+    shown = repr(show_bench("g", tmp_path)).splitlines()
+    assert shown[-2].split() == ["x", "12.3", "fused", "1.23"]
+    assert shown[-1].split() == ["y", "12.3", "loop", "1.23"]
+    assert "against" in show_bench("g", tmp_path).data
+
+
 def test_without_the_repository_a_note_is_shown(tmp_path):
     assert load_bench("rnn", tmp_path / "nothing") is None
     assert "make bench" in show_bench("rnn", tmp_path / "nothing").data

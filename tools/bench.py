@@ -13,26 +13,53 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from nlp_helpers.benchmarks import Pair
 from nlp_helpers.files import write_whole
+from nlp_helpers.models.gru import GRU
+from nlp_helpers.models.lstm import LSTM
 from nlp_helpers.models.rnn import RNN
+from nlp_helpers.models.sru import SRU, linear_recurrence, parallel_scan
 from nlp_helpers.reproducibility import set_seed
 
 BENCH = Path(__file__).resolve().parent.parent / "bench"
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Two ways to do the same work; `ratio` below is seconds of ours over seconds of theirs."""
+def training_step(model: nn.Module, x: Tensor) -> None:
+    """Forward, and the gradients of all weights."""
+    model.zero_grad(set_to_none=True)
+    model(x)[0].square().mean().backward()
 
-    name: str
-    ours: Callable[[], object]
-    reference: Callable[[], object]
+
+@torch.no_grad()
+def inference(model: nn.Module, x: Tensor) -> None:
+    model(x)
+
+
+WORKS = {"training step": training_step, "inference": inference}
+
+
+class CellLoop(nn.Module):
+    """What one writes with torch's cells: a loop in Python over nn.RNNCell, LSTMCell or GRUCell."""
+
+    def __init__(self, cell: nn.RNNCellBase, unbind: bool):
+        super().__init__()
+        self.cell, self.unbind = cell, unbind
+
+    def forward(self, x: Tensor) -> tuple[Tensor, object]:
+        state = x.new_zeros(len(x), self.cell.hidden_size)
+        state = (state, state) if isinstance(self.cell, nn.LSTMCell) else state
+        steps = x.unbind(dim=1) if self.unbind else (x[:, t] for t in range(x.shape[1]))
+        outputs = []
+        for x_t in steps:
+            state = self.cell(x_t, state)
+            outputs.append(state[0] if isinstance(state, tuple) else state)
+        return torch.stack(outputs, dim=1), state
 
 
 def rnn_pairs() -> list[Pair]:
@@ -43,29 +70,62 @@ def rnn_pairs() -> list[Pair]:
         reference = nn.RNN(128, 256, batch_first=True)
         ours = RNN.from_torch(reference)
         x = torch.randn(64, time_steps, 128)
+        for name, work in WORKS.items():
+            name = f"{name}, {time_steps} time steps"
+            pairs.append(Pair(name, partial(work, ours, x), partial(work, reference, x)))
+    return pairs
 
-        def training_step(model, x=x):
-            model.zero_grad(set_to_none=True)
-            model(x)[0].square().mean().backward()
 
-        @torch.no_grad()
-        def inference(model, x=x):
-            return model(x)
+def cells_pairs() -> list[Pair]:
+    """Our RNN, LSTM and GRU against torch's fused ones, and against loops over torch's cells."""
+    pairs = []
+    for ours_class, fused_class, cell_class in (
+        (RNN, nn.RNN, nn.RNNCell),
+        (LSTM, nn.LSTM, nn.LSTMCell),
+        (GRU, nn.GRU, nn.GRUCell),
+    ):
+        set_seed(0)
+        fused = fused_class(128, 256, batch_first=True)
+        ours, cell = ours_class.from_torch(fused), cell_class(128, 256)
+        cell.load_state_dict({k.removesuffix("_l0"): v for k, v in fused.state_dict().items()})
+        loop, unbound = CellLoop(cell, unbind=False), CellLoop(cell, unbind=True)
+        x = torch.randn(64, 32, 128)
+        for name, work in WORKS.items():
+            name = f"{ours_class.__name__}, {name}"
+            mine, kind = partial(work, ours, x), cell_class.__name__
+            pairs.append(Pair(name, mine, partial(work, fused, x), "torch.nn, fused"))
+            others = {f"loop over {kind}, unbound once": partial(work, unbound, x)}
+            pairs.append(Pair(name, mine, partial(work, loop, x), f"loop over {kind}", others))
+    return pairs
 
-        for name, work in (("training step", training_step), ("inference", inference)):
-            pairs.append(
-                Pair(
-                    f"{name}, {time_steps} time steps",
-                    lambda work=work, model=ours: work(model),
-                    lambda work=work, model=reference: work(model),
-                )
-            )
+
+def sru_pairs() -> list[Pair]:
+    """Our SRU against our LSTM, and its two ways to compute the recurrence, widths 256 -> 256."""
+    pairs = []
+    for time_steps in (32, 128, 512):
+        set_seed(0)
+        x = torch.randn(64, time_steps, 256)
+        sru, lstm = SRU(256, 256), LSTM(256, 256)
+        for name, work in WORKS.items():
+            name = f"SRU, {name}, {time_steps} time steps"
+            pairs.append(Pair(name, partial(work, sru, x), partial(work, lstm, x), "our LSTM"))
+        decay, increment = torch.rand_like(x).requires_grad_(), x.clone().requires_grad_()
+        given = (decay, increment, x.new_zeros(len(x), 256))
+
+        def both_ways(recurrence, given=given):
+            torch.autograd.grad(recurrence(*given).square().mean(), given[:2])
+
+        loop, scan = partial(both_ways, linear_recurrence), partial(both_ways, parallel_scan)
+        name = f"recurrence alone, loop with gradient, {time_steps} time steps"
+        pairs.append(Pair(name, loop, scan, "parallel scan"))
     return pairs
 
 
 # group -> (title, how to make its pairs)
 GROUPS: dict[str, tuple[str, Callable[[], list[Pair]]]] = {
-    "rnn": ("Our RNN against torch.nn.RNN, batch 64, input 128, state 256", rnn_pairs)
+    "rnn": ("Our RNN against torch.nn.RNN, batch 64, input 128, state 256", rnn_pairs),
+    "cells": ("Our cells against torch's, batch 64, 32 steps, input 128, state 256", cells_pairs),
+    "sru": ("Our SRU against our LSTM, batch 64, input 256, state 256", sru_pairs),
 }
 
 
@@ -80,15 +140,22 @@ def seconds(work: Callable[[], object], least: float = 0.02) -> float:
 
 def measure(pair: Pair, n_pairs: int) -> dict:
     """Medians of both and of their ratio over `n_pairs` turns, after one turn of warm-up."""
-    turns = [(seconds(pair.ours), seconds(pair.reference)) for _ in range(n_pairs + 1)][1:]
-    ratios = sorted(ours / reference for ours, reference in turns)
-    return {
+    references = {pair.against: pair.reference, **pair.others}
+    turns = [
+        (seconds(pair.ours), {name: seconds(work) for name, work in references.items()})
+        for _ in range(n_pairs + 1)
+    ][1:]
+    medians = {name: statistics.median(turn[name] for _, turn in turns) for name in references}
+    against = min(medians, key=medians.get)
+    ratios = sorted(ours / turn[against] for ours, turn in turns)
+    row = {
         "name": pair.name,
         "ours_seconds": statistics.median(ours for ours, _ in turns),
-        "reference_seconds": statistics.median(reference for _, reference in turns),
+        "reference_seconds": medians[against],
         "ratio": statistics.median(ratios),
         "ratio_quartiles": [ratios[len(ratios) // 4], ratios[(3 * len(ratios)) // 4]],
     }
+    return row | ({"against": against} if against else {})
 
 
 def machine() -> dict:
@@ -121,8 +188,9 @@ def main() -> None:
         for pair in make_pairs():
             row = measure(pair, arguments.pairs)
             rows.append(row)
+            against = f" against {row['against']}" if "against" in row else ""
             print(
-                f"{row['name']}: {row['ours_seconds'] * 1e3:.2f} ms against "
+                f"{row['name']}{against}: {row['ours_seconds'] * 1e3:.2f} ms against "
                 f"{row['reference_seconds'] * 1e3:.2f} ms, ratio {row['ratio']:.2f} "
                 f"({row['ratio_quartiles'][0]:.2f} to {row['ratio_quartiles'][1]:.2f})"
             )

@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+import torch
 
 from tools import bench
 
@@ -22,6 +23,57 @@ def test_rnn_pairs_do_the_same_work():
         pair.reference()
     names = [pair.name for pair in bench.rnn_pairs()]
     assert names[:2] == ["training step, 8 time steps", "inference, 8 time steps"]
+
+
+def test_the_fastest_reference_counts_and_is_named():
+    others = {"quick": lambda: time.sleep(0.001)}
+    pair = bench.Pair("x", lambda: time.sleep(0.002), lambda: time.sleep(0.006), "slow", others)
+    row = bench.measure(pair, n_pairs=3)
+    assert row["against"] == "quick"
+    assert row["ratio"] > 1.2
+    row = bench.measure(bench.Pair("x", pair.ours, pair.reference, "slow"), n_pairs=3)
+    assert row["against"] == "slow"
+    assert row["ratio"] < 0.8
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """Pairs of two sequences and three steps; the weights are as wide as they are."""
+    randn = torch.randn
+    monkeypatch.setattr(bench.torch, "randn", lambda *shape: randn(*shape)[:2, :3].contiguous())
+
+
+@pytest.mark.usefixtures("narrow")
+def test_cells_and_references_compute_the_same():
+    works = set()
+    for pair in bench.cells_pairs():
+        model, x = pair.ours.args
+        for work in (pair.reference, *pair.others.values()):
+            reference, same_x = work.args
+            assert work.func is pair.ours.func
+            assert same_x is x
+            torch.testing.assert_close(model(x)[0], reference(x)[0])
+        pair.ours()
+        works.add((pair.name, pair.against))
+    assert len(works) == 12
+    assert ("GRU, inference", "loop over GRUCell") in works
+
+
+def test_training_step_makes_gradients_and_inference_none():
+    model, x = bench.CellLoop(torch.nn.GRUCell(3, 4), unbind=True), torch.randn(2, 5, 3)
+    bench.inference(model, x)
+    assert model.cell.weight_hh.grad is None
+    bench.training_step(model, x)
+    assert model.cell.weight_hh.grad.any()
+
+
+@pytest.mark.usefixtures("narrow")
+def test_sru_pairs_do_the_same_work():
+    pairs = bench.sru_pairs()
+    for pair in pairs:
+        pair.ours()
+        pair.reference()
+    assert [pair.against for pair in pairs] == ["our LSTM", "our LSTM", "parallel scan"] * 3
 
 
 def test_main_writes_one_file_per_group(monkeypatch, tmp_path, capsys):
