@@ -186,6 +186,36 @@ class CarriedStateLoss:
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
 
+class TeacherForcingLoss:
+    """Cross-entropy of a sequence-to-sequence model that is given the right tokens so far.
+
+    Source: Williams and Zipser 1989 (teacher forcing); Szegedy et al. 2016, section 7 (label
+        smoothing).
+
+    Args:
+        label_smoothing: this share of each target's probability is spread over all tokens.
+
+    Shape:
+        batch: a `data.pairs.PairBatch`. The model takes (source, target_in, source_mask) and
+        returns logits [batch, target, vocab] first. Returns a scalar, the mean over the real
+        tokens of the targets, the end token included, in nats per token.
+
+    Raises:
+        ValueError, TypeError: a label smoothing that is not a number in [0, 1).
+    """
+
+    def __init__(self, label_smoothing: float = 0.0):
+        check_number("label_smoothing", label_smoothing, 0, 1, open_high=True)
+        self.label_smoothing = label_smoothing
+
+    def __call__(self, model: nn.Module, batch) -> Tensor:
+        logits = model(batch.source, batch.target_in, batch.source_mask)[0]
+        real = batch.target_mask
+        return F.cross_entropy(
+            logits[real], batch.target_out[real], label_smoothing=self.label_smoothing
+        )
+
+
 def detached(state):
     """The same state (a tensor or a tuple of them) without its history of gradients."""
     return state.detach() if isinstance(state, Tensor) else tuple(s.detach() for s in state)
