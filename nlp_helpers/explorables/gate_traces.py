@@ -123,8 +123,9 @@ class GateTraces(Explorable):
             [f"{t + 1}", _SPOKEN.get(self.text[t], self.text[t]), *(line[t] for line in values)]
             for t in range(count)
         ]
-        header = ["", "character", *(label(trace) for trace in self.traces)]
-        caption = f"Unit {self.unit} after each of the first {count} characters"
+        header = ["", "character", *(trace["symbol"] for trace in self.traces)]
+        names = ", ".join(label(trace) for trace in self.traces)
+        caption = f"Unit {self.unit} after each of the first {count} characters: {names}"
         said = "".join(f"<li>Unit {unit}: {html.escape(note)}</li>" for unit, note in self.notes)
         return html_table(caption, header, rows) + (f"<ul>{said}</ul>" if said else "")
 

@@ -17,6 +17,7 @@ from nlp_helpers.explorables.base import contrast, role_css, script_json
 from nlp_helpers.explorables.color_scale import STEPS, color_scale, two_decimals
 from nlp_helpers.explorables.gate_traces import TRACES, GateTraces
 from nlp_helpers.explorables.hello_stepper import HelloStepper
+from nlp_helpers.models import gru, lstm
 from nlp_helpers.plotting import DIVERGING, SEQUENTIAL
 from tests.book.outputs_contract import text_difference
 from tests.explorables.page_checks import contrasts, problems_of_names, tab_stops, theme_options
@@ -146,6 +147,20 @@ def test_tensors_and_all_units_are_taken(traces):
     assert explorable.unit == 0
 
 
+@pytest.mark.parametrize(
+    ("module", "symbols"),
+    [(lstm, ["i", "f", "g", "o", "cell", "hidden"]), (gru, ["r", "z", "n", "hidden"])],
+)
+def test_the_models_own_traces_are_taken(module, symbols):
+    torch.manual_seed(0)
+    layer = getattr(module, module.__name__.rpartition(".")[2].upper())(3, 4)
+    found = module.trace(layer, torch.randn(1, 9, 3))
+    explorable = GateTraces(text="nine tiny", traces={key: v[0] for key, v in found.items()})
+    assert sorted(trace["symbol"] for trace in explorable.traces) == sorted(symbols)
+    with pytest.raises(ValueError, match=r"must have shape \[9, any\], got \[1, 9, 4\]"):
+        GateTraces(text="nine tiny", traces=found)
+
+
 def test_an_explorable_brings_its_own_style_and_leaves_the_others_alone(root):
     folder = root / "nlp_helpers/explorables"
     shared = role_css() + (folder / "explorables.css").read_text(encoding="utf-8")
@@ -207,7 +222,8 @@ def test_bad_changes_are_refused(gates, trait, value):
 def test_without_scripts_it_is_a_table_of_the_chosen_unit(gates, traces, open_page):
     gates.unit = 5
     text = visible_text(gates.to_html())
-    assert "Unit 5 after each of the first 40 characters" in text
+    assert "Unit 5 after each of the first 40 characters: input gate i, forget gate f, " in text
+    assert "cell, hidden character i f o g cell hidden 1 T " in text
     for t, spoken in [(0, "T"), (3, "space"), (16, "&"), (28, "new line")]:
         values = " ".join(f"{traces[key][t, 5] + 0.0:.2f}" for key in traces)
         assert f"{t + 1} {spoken} {values}".replace("-0.00", "0.00") in text
