@@ -133,7 +133,7 @@ def draw_gru_cell(reset="after", ax=None):
     """One step of the GRU: the state itself is the road, and one gate z both keeps and writes.
 
     Source: Cho et al. (2014); h_t = z_t * h_{t-1} + (1 - z_t) * n_t. `reset="after"` draws torch's
-        form, n_t = tanh(U x_t + b + r_t * (W h_{t-1} + b')), "before" the paper's,
+        form, n_t = tanh(U x_t + b + r_t * (W h_{t-1} + d)), "before" the paper's,
         n_t = tanh(U x_t + W (r_t * h_{t-1}) + b).
     Raises:
         ValueError: reset is neither "after" nor "before".
@@ -155,7 +155,7 @@ def draw_gru_cell(reset="after", ax=None):
     _gru_update(ax)
     _gru_candidate(ax, reset)
     letter(ax, 6.6, 7.12, r"$h_t = z_t \odot h_{t-1} + (1 - z_t) \odot n_t$")
-    equation = r"$n_t = \tanh(U_n x_t + b_n + r_t \odot (W_n h_{t-1} + b^\prime_n))$"
+    equation = r"$n_t = \tanh(U_n x_t + b_n + r_t \odot (W_n h_{t-1} + d))$"
     if reset == "before":
         equation = r"$n_t = \tanh(U_n x_t + W_n (r_t \odot h_{t-1}) + b_n)$"
     letter(ax, 6.5, -1.1, equation, fontsize=13)
@@ -302,26 +302,26 @@ def _gradient_step(ax, x, t, n_steps, step):
 
 
 def draw_parallel_scan(n_steps=8, ax=None):
-    """A linear recurrence in doubling steps: each node joins its stretch to the one just before it.
+    """A linear recurrence by doubling: each node joins its stretch to the one just before it.
 
     A node names the times that it covers; its edge is solid once they begin at 1. The thick arrows
     lead to the last state.
 
-    Source: Hillis & Steele (1986); Blelloch (1990), prefix sums; Martin & Cundy (2018) for c_t =
-        a_t * c_{t-1} + b_t.
+    Source: Hillis & Steele (1986) for the passes; Blelloch (1990), section 1.4, and Martin & Cundy
+        (2018) for c_t = a_t * c_{t-1} + b_t.
     Shape: n_steps the number of time steps, 2 to 8.
     Raises:
         ValueError: n_steps outside 2 to 8.
         TypeError: n_steps is not a whole number.
     """
     n_steps = check_count(n_steps, "n_steps", 8, least=2)
-    rounds = (n_steps - 1).bit_length()
+    passes = (n_steps - 1).bit_length()
     step = 1.32
-    heights = (0.0, 1.45, 3.05, 5.65)[: rounds + 1]  # a longer reach rises more, clear of the nodes
+    heights = (0.0, 1.45, 3.05, 5.65)[: passes + 1]  # a longer reach rises more, clear of the nodes
     right = step * n_steps
     ax = canvas(ax, (-0.75, right + 1.5), (-1.6, heights[-1] + 0.65))
     needed = {n_steps}
-    for level in range(rounds, -1, -1):
+    for level in range(passes, -1, -1):
         y, distance = heights[level], 2 ** (level - 1) if level else 0
         before = needed | {t - distance for t in needed if t > distance}
         for t in range(1, n_steps + 1):
@@ -330,7 +330,7 @@ def draw_parallel_scan(n_steps=8, ax=None):
             first = max(t - 2**level + 1, 1)
             label = f"{t}" if first == t else f"{first}–{t}"
             node(ax, (step * (t - 1), y), label, "cell", dashed=first > 1, size=10, radius=0.46)
-        title = f"round {level}\n{distance} back" if level else "inputs\n" + r"$(a_t, b_t)$"
+        title = f"pass {level}\n{distance} back" if level else "inputs\n" + r"$(a_t, b_t)$"
         ax.text(right - 0.25, y, title, va="center", fontsize=10.5, linespacing=1.3)
         needed = before
     rule = (

@@ -49,6 +49,20 @@ def texts_outside(ax):
     ]
 
 
+def texts_on_edges(ax):
+    """Texts that reach over the outline of a shape: neither wholly in it nor wholly beside it."""
+    ax.figure.canvas.draw()
+    outlines = [
+        shape.get_transform().transform_path(shape.get_path())
+        for shape in ax.patches
+        if not isinstance(shape, FancyArrowPatch)
+    ]
+    boxes = [(text.get_text(), text.get_window_extent()) for text in ax.texts if text.get_text()]
+    return [
+        text for text, box in boxes if any(o.intersects_bbox(box, filled=False) for o in outlines)
+    ]
+
+
 def crossed_texts(ax):
     """Texts that an arrow or a line runs through, unless a filled shape hides it from them."""
     ax.figure.canvas.draw()

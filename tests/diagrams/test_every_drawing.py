@@ -24,6 +24,11 @@ def test_no_text_lies_on_an_arrow_or_a_line(name):
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
+def test_every_text_is_inside_a_shape_or_beside_it(name):
+    assert layout.texts_on_edges(DRAWINGS[name]()) == []
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
 def test_same_picture_every_time_and_readable_on_a_phone(name):
     ax = DRAWINGS[name]()
     first = layout.png(ax)
@@ -49,3 +54,6 @@ def test_the_checks_see_what_they_look_for():
     assert layout.crossed_texts(ax) == ["here", "there", "beyond"]
     ax.add_patch(Rectangle((0.3, 0.3), 0.9, 0.4, zorder=3))
     assert layout.crossed_texts(ax) == ["beyond"]  # the others stand on the rectangle
+    assert layout.texts_on_edges(ax) == []
+    ax.text(0.1, 0.31, "on the rectangle's edge")
+    assert layout.texts_on_edges(ax) == ["on the rectangle's edge"]

@@ -84,7 +84,7 @@ def test_gru_has_one_road_two_gates_and_no_cell_state():
 
 def test_gru_resets_after_or_before_the_product():
     after, before = texts(draw_gru_cell()), texts(draw_gru_cell("before"))
-    assert any(r"r_t \odot (W_n h_{t-1} + b^\prime_n)" in text for text in after)
+    assert any(r"r_t \odot (W_n h_{t-1} + d)" in text for text in after)
     assert any(r"W_n (r_t \odot h_{t-1})" in text for text in before)
     assert "$W_n h_{t-1}$" in after
     assert "$W_n$" in before
@@ -127,15 +127,15 @@ def test_the_rnns_red_arrows_narrow_and_the_lstms_do_not():
     assert lstm == [4.0] * 4
 
 
-@pytest.mark.parametrize(("n_steps", "rounds"), [(2, 1), (3, 2), (4, 2), (5, 3), (8, 3)])
-def test_scan_covers_every_time_in_doubling_rounds(n_steps, rounds):
+@pytest.mark.parametrize(("n_steps", "passes"), [(2, 1), (3, 2), (4, 2), (5, 3), (8, 3)])
+def test_scan_covers_every_time_in_doubling_passes(n_steps, passes):
     shown = texts(draw_parallel_scan(n_steps))
     stretches = [text for text in shown if text.replace("–", "").isdigit()]
-    assert len(stretches) == n_steps * (rounds + 1)
+    assert len(stretches) == n_steps * (passes + 1)
     top, bottom = stretches[:n_steps], stretches[-n_steps:]
     assert top == ["1", *(f"1–{t}" for t in range(2, n_steps + 1))]
     assert bottom == [str(t) for t in range(1, n_steps + 1)]
-    assert sum(text.startswith("round") for text in shown) == rounds
+    assert sum(text.startswith("pass") for text in shown) == passes
 
 
 def test_scan_has_a_thick_tree_over_all_inputs():
