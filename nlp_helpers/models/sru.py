@@ -117,19 +117,22 @@ class SRUCell(nn.Module):
         super().__init__()
         check_int("input_size", input_size)
         check_int("hidden_size", hidden_size)
-        self.hidden_size, self.projects = hidden_size, input_size != hidden_size
-        rows = (4 if self.projects else 3) * hidden_size
-        self.W = uniform(math.sqrt(3 / input_size), rows, input_size)
+        self.hidden_size = hidden_size
+        self.widths = [hidden_size, 2 * hidden_size]  # of W, and of W_f and W_r together
+        if input_size != hidden_size:
+            self.widths.append(hidden_size)  # of W_p
+        self.W = uniform(math.sqrt(3 / input_size), sum(self.widths), input_size)
         self.b = nn.Parameter(torch.zeros(2 * hidden_size))
 
     def forward(self, x: Tensor, c: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [batch, time, input_size], c [batch, hidden_size] -> outputs and the last c."""
         size = self.hidden_size
-        products = nn.functional.linear(x, self.W)  # all of them, for all times
-        candidate, gates = products[..., :size], products[..., size : 3 * size]
-        highway = products[..., 3 * size :] if self.projects else x
-        f, r = (gates + self.b).sigmoid().chunk(2, dim=-1)
-        increment = (1 - f) * candidate
+        b = nn.functional.pad(self.b, (size, len(self.W) - 3 * size))  # only the gates have one
+        products = nn.functional.linear(x, self.W, b)  # all of them, for all times
+        candidate, gates, *projected = products.split(self.widths, dim=-1)
+        highway = projected[0] if projected else x
+        f, r = gates.sigmoid().chunk(2, dim=-1)
+        increment = torch.addcmul(candidate, f, candidate, value=-1)  # (1 - f) * candidate
         if mask is not None:  # c_t = 1 * c_{t-1} + 0: the state stands still
             padded = ~mask.unsqueeze(-1)
             f, increment = f.masked_fill(padded, 1), increment.masked_fill(padded, 0)
