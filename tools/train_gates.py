@@ -215,7 +215,7 @@ TEXT = {
     "n_updates": 1600,
     "warmup": 50,
     "final_fraction": 0.05,
-    "learning_rates": [3e-3, 6e-3, 1.2e-2],
+    "learning_rates": [3e-3, 6e-3, 1.2e-2, 2.4e-2],
     "seconds": 45,
     # name: (cell, hidden_size, n_layers), chosen for about the same number of parameters
     "models": {
@@ -335,7 +335,7 @@ def char_lstm_library_docs() -> None:
     config |= {"hidden_size": 251, "n_layers": 1, "dropout": 0.1}  # parameters as chapter 01's
     model = build_char_lm(config)
     settings = TrainConfig(
-        n_steps=7_000, learning_rate=6e-3, warmup=100, final_fraction=0.02, evaluate_every=1_000
+        n_steps=7_000, learning_rate=8e-3, warmup=100, final_fraction=0.02, evaluate_every=1_000
     )
     history = train(
         model,
