@@ -81,7 +81,7 @@ def _step(ax, x, token, state, role, linked):
 
 def _fit(token):
     """A font size at which a token fits into its box."""
-    return 13 if len(token) < 3 else 9.5
+    return 13 if len(token) < 3 else 9
 
 
 def _vector(ax, x, y):
@@ -95,8 +95,8 @@ def _vector(ax, x, y):
 def draw_attention_decoder(source="love", weights=_LOVE, ax=None):
     """One step of a decoder with attention: score every encoder state, softmax, weighted sum.
 
-    Source: Bahdanau et al. (2015), section 3.1: c_i = sum_j alpha_ij h_j, alpha_i = softmax(e_i),
-        e_ij = a(s_{i-1}, h_j).
+    Source: Bahdanau et al. (2015), section 3.1, with t for their i: the query q_t is s_{t-1},
+        e_tj = score(q_t, h_j), alpha_t = softmax(e_t), c_t = sum_j alpha_tj h_j.
     Shape: source the letters read, 2 to 4; weights [letters], shares that sum to 1.
     Raises:
         ValueError: fewer than 2 or more than 4 letters, or weights that do not fit or sum to 1.
@@ -109,8 +109,8 @@ def draw_attention_decoder(source="love", weights=_LOVE, ax=None):
         )
     columns = [5.45 + 1.6 * j for j in range(len(source))]
     last = columns[-1]
-    right = last + 1.95
-    ax = canvas(ax, (0.0, right + 1.75), (-1.4, 8.95))
+    right = last + 2.45
+    ax = canvas(ax, (0.0, right + 1.7), (-1.4, 8.95))
     for low, high, number, title, rule in _STAGES:
         band(ax, (0.1, last + 1.1), (low, high))
         middle = (low + high) / 2
@@ -131,9 +131,9 @@ def draw_attention_decoder(source="love", weights=_LOVE, ax=None):
 
 
 _STAGES = (  # the lower and upper edge of each panel, number, title, equation
-    (1.35, 3.45, "1", "score", r"$e_{ij} = \mathrm{score}(s_{i-1}, h_j)$"),
-    (3.65, 6.05, "2", "softmax", r"$\alpha_{ij} = e^{e_{ij}} \,/\, \Sigma_k\, e^{e_{ik}}$"),
-    (6.25, 8.85, "3", "weighted sum", r"$c_i = \Sigma_j\, \alpha_{ij}\, h_j$"),
+    (1.35, 3.45, "1", "score", r"$e_{tj} = \mathrm{score}(q_t, h_j)$"),
+    (3.65, 6.05, "2", "softmax", r"$\alpha_{tj} = e^{e_{tj}} \,/\, \Sigma_i\, e^{e_{ti}}$"),
+    (6.25, 8.85, "3", "weighted sum", r"$c_t = \Sigma_j\, \alpha_{tj}\, h_j$"),
 )
 
 
@@ -148,7 +148,7 @@ def _attended(ax, x, token, j, share):
           color=value, width=2)  # fmt: skip
     for crossing in (x - 0.2, x + 0.8)[j == 1 :]:  # gaps where the query passes over
         ax.plot([crossing] * 2, [1.7, 1.96], color=PALE, lw=7, zorder=2, solid_capstyle="butt")
-    plate(ax, (x, 2.85), (0.95, 0.72), "neutral", f"$e_{{i{j}}}$", rounding=0.12)
+    plate(ax, (x, 2.85), (0.95, 0.72), "neutral", f"$e_{{t{j}}}$", rounding=0.12)
     arrow(ax, (x, 3.21), (x, 3.91))
     arrow(ax, (x, 4.49), (x, 4.96))
     color = colormaps[SEQUENTIAL](share)
@@ -163,13 +163,14 @@ def _query(ax, columns, right):
     """The decoder's last state, brought to every score."""
     query = color_of("query")
     route(ax, [(right - 0.46, 1.83), (columns[0] + 0.2, 1.83)], color=query, width=2, head=0)
+    letter(ax, columns[-1] + 1.55, 2.15, "$q_t$", fontsize=13)
     for x in columns:
         arrow(ax, (x + 0.2, 1.83), (x + 0.2, 2.46), color=query, width=2)
-    node(ax, (right, 1.83), "$s_{i-1}$", "decoder", radius=0.48, size=12)
-    node(ax, (right, 4.6), "$s_i$", "decoder", radius=0.48)
+    node(ax, (right, 1.83), "$s_{t-1}$", "decoder", radius=0.48, size=12)
+    node(ax, (right, 4.6), "$s_t$", "decoder", radius=0.48)
     arrow(ax, (right, 2.32), (right, 4.09), color=color_of("decoder"), width=2)
     arrow(ax, (right + 0.49, 4.6), (right + 0.85, 4.6))
-    box(ax, (right + 1.25, 4.6), "output", 0.78, "$y_i$", size_of_label=13)
+    box(ax, (right + 1.25, 4.6), "output", 0.78, "$y_t$", size_of_label=13)
 
 
 def _sum(ax, columns, right):
@@ -183,7 +184,7 @@ def _sum(ax, columns, right):
     arrow(ax, (columns[-1] + 0.28, 8.25), (right - 0.25, 8.25))
     for i in range(4):
         plate(ax, (right, 8.25 - 0.42 * i), (0.42, 0.42), "encoder", rounding=0.02)
-    letter(ax, right + 0.6, 7.62, "$c_i$")
+    letter(ax, right + 0.6, 7.62, "$c_t$")
     arrow(ax, (right, 6.76), (right, 5.11), color=color_of("encoder"), width=2.4)
 
 

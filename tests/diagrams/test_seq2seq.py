@@ -51,7 +51,7 @@ def test_attention_has_three_numbered_steps_and_reads_every_encoder_state():
     ax = draw_attention_decoder("love", (0.1, 0.6, 0.2, 0.1))
     shown = texts(ax)
     assert [text for text in shown if text in "123"] == ["1", "2", "3"]
-    assert {"score", "softmax", "weighted sum", r"$c_i$", "$s_i$", "$s_{i-1}$"} <= {*shown}
+    assert {"score", "softmax", "weighted sum", "$c_t$", "$q_t$", "$s_t$", "$s_{t-1}$"} <= {*shown}
     assert [text for text in shown if re.fullmatch(r"0\.\d\d", text)] == [
         "0.10", "0.60", "0.20", "0.10"]  # fmt: skip
     for role in ("key", "value"):
