@@ -14,7 +14,7 @@ from nlp_helpers.models.recurrent import Recurrent, State, uniform
 
 
 class GRUCell(nn.Module):
-    """One step of a GRU; the rows of U, b (and of W and b_n) are in torch's order r, z, n.
+    """One step of a GRU; the rows of U, W and b are stacked in torch's order r, z, n.
 
         r_t = sigmoid(U_r x_t + W_r h_{t-1} + b_r)              what of the past the candidate sees
         z_t = sigmoid(U_z x_t + W_z h_{t-1} + b_z)              what of the past is kept
@@ -49,8 +49,7 @@ class GRUCell(nn.Module):
         bound = 1 / math.sqrt(hidden_size)
         self.reset = reset
         self.U = uniform(bound, 3 * hidden_size, input_size)
-        self.W_rz = uniform(bound, 2 * hidden_size, hidden_size)
-        self.W_n = uniform(bound, hidden_size, hidden_size)
+        self.W = uniform(bound, 3 * hidden_size, hidden_size)
         self.register_parameter("b", uniform(bound, 3 * hidden_size) if bias else None)
         inner = bias and reset == "after"
         self.register_parameter("d", uniform(bound, hidden_size) if inner else None)
@@ -60,18 +59,22 @@ class GRUCell(nn.Module):
         return nn.functional.linear(x, self.U, self.b)
 
     def _gates(self, projected: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        size = hidden.shape[1]
-        rz, n = projected.split((2 * size, size), dim=1)
-        r, z = torch.addmm(rz, hidden, self.W_rz.t()).sigmoid().chunk(2, dim=1)
-        if self.reset == "after":
-            return r, z, (n + r * nn.functional.linear(hidden, self.W_n, self.d)).tanh()
-        return r, z, torch.addmm(n, r * hidden, self.W_n.t()).tanh()
+        sizes = (2 * hidden.shape[1], hidden.shape[1])  # r and z together, n
+        rz, n = projected.split(sizes, dim=1)
+        if self.reset == "after":  # one product for all three
+            past_rz, past_n = (hidden @ self.W.t()).split(sizes, dim=1)
+            r, z = (rz + past_rz).sigmoid().chunk(2, dim=1)
+            past_n = past_n if self.d is None else past_n + self.d
+            return r, z, torch.addcmul(n, r, past_n).tanh()
+        W_rz, W_n = self.W.split(sizes)
+        r, z = torch.addmm(rz, hidden, W_rz.t()).sigmoid().chunk(2, dim=1)
+        return r, z, torch.addmm(n, r * hidden, W_n.t()).tanh()
 
     def step(self, projected: Tensor, state: State) -> State:
         """The rest of a step; projected [batch, 3 * hidden_size]."""
         (h,) = state
         _, z, n = self._gates(projected, h)
-        return (n + z * (h - n),)  # z * h + (1 - z) * n, with one product less
+        return (torch.lerp(n, h, z),)  # z * h + (1 - z) * n
 
     def forward(self, x: Tensor, state: Tensor) -> Tensor:
         return self.step(self.project(x), (state,))[0]
@@ -83,10 +86,9 @@ class GRUCell(nn.Module):
     @torch.no_grad()
     def load(self, weight_ih, weight_hh, bias_ih=None, bias_hh=None) -> None:
         """Take over the weights of one layer and direction of `torch.nn.GRU`."""
-        gates = 2 * self.W_n.shape[0]
+        gates = 2 * weight_hh.shape[1]  # the rows of r and z
         self.U.copy_(weight_ih)
-        self.W_rz.copy_(weight_hh[:gates])
-        self.W_n.copy_(weight_hh[gates:])
+        self.W.copy_(weight_hh)
         if bias_ih is not None:
             self.b.copy_(bias_ih)
             self.b[:gates] += bias_hh[:gates]

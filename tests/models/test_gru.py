@@ -47,7 +47,7 @@ def test_outputs_and_gradients_equal_torch(bias, bidirectional, n_layers, with_s
         torch.testing.assert_close(mine, theirs, **CLOSE)
     for cell, (w_ih, w_hh, *biases) in zip(ours.cells, reference.all_weights, strict=True):
         torch.testing.assert_close(cell.U.grad, w_ih.grad, **CLOSE)
-        torch.testing.assert_close(torch.cat([cell.W_rz.grad, cell.W_n.grad]), w_hh.grad, **CLOSE)
+        torch.testing.assert_close(cell.W.grad, w_hh.grad, **CLOSE)
         if bias:
             torch.testing.assert_close(cell.b.grad, biases[0].grad, **CLOSE)
             torch.testing.assert_close(cell.d.grad, biases[1].grad[2 * HIDDEN :], **CLOSE)
@@ -64,13 +64,13 @@ def test_one_sequence_of_one_step():
 def by_the_paper(cell, x, h):
     """Cho et al. 2014, eq. 5-8, from the rows of the stacked matrices; r, z, n and h by step."""
     U_r, U_z, U_n = cell.U.split(HIDDEN)
-    W_r, W_z = cell.W_rz.split(HIDDEN)
+    W_r, W_z, W_n = cell.W.split(HIDDEN)
     b_r, b_z, b_n = cell.b.split(HIDDEN)
     rows = []
     for t in range(x.shape[1]):
         r = 1 / (1 + torch.exp(-(x[:, t] @ U_r.T + h @ W_r.T + b_r)))
         z = 1 / (1 + torch.exp(-(x[:, t] @ U_z.T + h @ W_z.T + b_z)))
-        n = torch.tanh(x[:, t] @ U_n.T + (r * h) @ cell.W_n.T + b_n)
+        n = torch.tanh(x[:, t] @ U_n.T + (r * h) @ W_n.T + b_n)
         h = z * h + (1 - z) * n
         rows.append({"r": r, "z": z, "n": n, "hidden": h})
     return {name: torch.stack([row[name] for row in rows], dim=1) for name in rows[0]}
