@@ -78,7 +78,7 @@ def test_the_other_convention_is_the_same_gru():
     cell = GRUCell(3, 2).double()
     x, h = torch.randn(5, 3).double(), torch.randn(5, 2).double()
     z = cell.gates(x, h)["z"]
-    U, W, b = (-part for part in (cell.U[2:4], cell.W_rz[2:4], cell.b[2:4]))
+    U, W, b = (-part for part in (cell.U[2:4], cell.W[2:4], cell.b[2:4]))
     kept = 1 - torch.sigmoid(x @ U.T + h @ W.T + b)
     torch.testing.assert_close(kept, z)
 
