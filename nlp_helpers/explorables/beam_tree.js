@@ -137,7 +137,7 @@ function drawTree({ width, search, start, t, best, picked, pick }) {
   const labels = steps.flatMap((step) => step.candidates.map((one) => one.label.length));
   const box = clamp(Math.max(...labels) * 8 + 18, 66, 124);
   const root = clamp(start.length * 8 + 18, 48, 124);
-  const gap = clamp((width - root - 4) / steps.length - box, 56, 150);
+  const gap = clamp((width - root - 4 - TREE.end) / steps.length - box, 56, 150);
   const total = Math.max(width, root + 4 + steps.length * (box + gap) + TREE.end);
   const rows = Math.max(...steps.map((step) => step.candidates.length));
   const height = TREE.top + rows * TREE.row + 6;

@@ -518,6 +518,19 @@ def test_a_long_search_scrolls_inside_its_figure(open_page, sounds):
     assert min(sizes) >= 11.5
 
 
+@pytest.mark.parametrize("width", [640, 700, 900])
+def test_a_short_search_is_shown_whole(open_page, straw, width):
+    page = open_page(straw.to_html(), width=width)
+    go_to(page, 4)
+    figure = page.locator(".nlpx-figure")
+    assert figure.evaluate("node => [node.scrollLeft, node.scrollWidth - node.clientWidth]") == [
+        0,
+        0,
+    ]
+    root, box = page.locator(".nlpx-root").bounding_box(), figure.bounding_box()
+    assert root["x"] >= box["x"]
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_texts_stay_inside_their_boxes(open_page, straw, sounds, width):
     page = open_page(straw.to_html(), sounds.to_html(), width=width)
