@@ -33,9 +33,11 @@ class DecoderState:
 
     def select(self, rows: Tensor) -> "DecoderState":
         """The states of the given rows, for beam search; rows: integers [new batch]."""
-        recurrent = tuple(part[:, rows] for part in self.recurrent)
-        projected = None if self.projected is None else self.projected[rows]
-        return DecoderState(recurrent, self.memory[rows], self.mask[rows], projected)
+        recurrent = tuple(part.index_select(1, rows) for part in self.recurrent)
+        parts = (self.memory, self.mask, self.projected)
+        return DecoderState(
+            recurrent, *(None if p is None else p.index_select(0, rows) for p in parts)
+        )
 
 
 class Encoder(nn.Module):
