@@ -41,8 +41,8 @@ run-notebooks: $(INSTALLED) ## re-execute the notebooks in place (widget state a
 student: $(INSTALLED) ## write the notebooks without their solutions into _build/student
 	$(BIN)/python tools/student_version.py
 
-train: $(INSTALLED) ## train the shipped checkpoints again (long)
-	$(BIN)/python tools/train.py
+train: $(INSTALLED) ## train the shipped checkpoints, and run the long experiments, again (hours)
+	$(BIN)/python -m tools.train $(NAMES)
 
 bench: $(INSTALLED) ## measure speeds into bench/*.json
 	$(BIN)/python tools/bench.py

@@ -6,7 +6,13 @@ Nothing is re-exported here: import from the module that holds it, e.g.
 models/          one file per model family, with the names of its paper; no training, no drawing
     recurrent.py     what recurrent layers share: layers, directions, states
     rnn.py           RNN cell, layer, and backpropagation through time by hand (chapter 01)
+    lstm.py          LSTM, gate by gate (chapter 02)
+    gru.py           GRU, reset before or after the product (chapter 02)
+    sru.py           SRU, its recurrence as a loop and as a parallel scan (chapter 02)
     recurrent_lm.py  a language model around any recurrent layer (chapter 01)
+    attention.py     additive, dot, general, concat and scaled dot-product attention (chapter 03)
+    seq2seq.py       encoder, decoder, and both as one model (chapter 03)
+    seq2seq_attention.py  the decoders of Luong and of Bahdanau (chapter 03)
     ngram.py         the n-gram baseline, interpolated modified Kneser–Ney (chapter 01)
 data/            what the models read
     corpora.py       load_corpus("library-docs"), load_corpus("tiny-shakespeare")
@@ -15,10 +21,15 @@ data/            what the models read
     tokenizers.py    characters and words
     vocabulary.py    tokens <-> ids
     batches.py       (tokens, targets) batches for language models
+    adding.py        the adding problem (chapter 02)
+    cmudict.py       English words and their pronunciations (chapter 03)
+    pairs.py         padded batches of (source, target) pairs
 training.py      one visible training loop
-decoding.py      greedy, temperature, top-k and nucleus sampling over a step function
-metrics.py       perplexity, bits per token and other scores
+decoding.py      greedy, sampling and beam search over a step function
+metrics.py       perplexity, bits per token, phoneme and word error rates
+g2p.py           letters to phonemes: write pronunciations with a model, and score them
 pretrained.py    load the shipped checkpoints
+experiments.py   load the results of runs that are too long for a chapter
 files.py         write a file whole or not at all
 checks.py        refuse bad arguments, naming the value
 reproducibility.py  set_seed: the same numbers at every run
@@ -30,11 +41,13 @@ display.py       show_source: render a class of this package inside a notebook
 benchmarks.py    speeds that make bench has measured, as tables
 explorables/     interactive figures that also work in the static page, without a kernel
     base.py          the base class: state in traitlets, behaviour in one ES module
-    hello_stepper.py, gradient_lag.py, quiz.py
+    hello_stepper.py, gradient_lag.py, gate_traces.py, beam_tree.py, alignment.py, quiz.py
+    color_scale.py   colours of a map for the page
 exercises/       check_... functions: "not attempted", "correct", or a hint
     harness.py       how a check reports
-    rnn.py           the checks of chapter 01
+    rnn.py, gates.py, seq2seq.py  the checks of chapters 01, 02 and 03
 checkpoints/     trained weights (safetensors), each with a JSON file that says how it was made
+experiment_results/  what `make train` has measured, as JSON
 """
 
 __version__ = "0.1.0"

@@ -1,6 +1,6 @@
-"""Train the checkpoints that the chapters load, into nlp_helpers/checkpoints.
+"""Make what the chapters load: checkpoints, and the results of experiments that take long.
 
-python tools/train.py [name ...]        (default: all; each takes minutes on 2 cores)
+python -m tools.train [name ...]        (default: all; each takes minutes on 2 cores)
 """
 
 import argparse
@@ -95,19 +95,28 @@ def report(nll: float) -> float:
     return nll
 
 
-RECIPES: dict[str, Callable[[], None]] = {"char-rnn-library-docs": char_rnn_library_docs}
+def recipes() -> dict[str, Callable[[], None]]:
+    """Name -> what makes it. The chapters' own modules import from this one, so they come late."""
+    from tools import train_gates, train_seq2seq
+
+    return {
+        "char-rnn-library-docs": char_rnn_library_docs,
+        **train_gates.RECIPES,
+        **train_seq2seq.RECIPES,
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", help=f"out of {', '.join(RECIPES)}; default: all")
+    known = recipes()
+    parser.add_argument("names", nargs="*", help=f"out of {', '.join(known)}; default: all")
     arguments = parser.parse_args()
-    unknown = set(arguments.names) - RECIPES.keys()
+    unknown = set(arguments.names) - known.keys()
     if unknown:
-        parser.error(f"unknown checkpoints {sorted(unknown)}; there are {', '.join(RECIPES)}")
-    for name in arguments.names or RECIPES:
+        parser.error(f"unknown recipes {sorted(unknown)}; there are {', '.join(known)}")
+    for name in arguments.names or known:
         print(f"{name}: training", flush=True)
-        RECIPES[name]()
+        known[name]()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,196 @@
+"""The long runs of chapter 03, all on CMUdict: letters to phonemes.
+
+The 180-second run (a stated figure), the shipped checkpoint, and the comparison of decoders. They
+are started by tools/train.py, under the names in `RECIPES`.
+"""
+
+import datetime
+import hashlib
+import time
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from nlp_helpers.data.cmudict import LETTERS, PHONEMES, Cmudict, encode_phonemes, encode_word
+from nlp_helpers.data.cmudict import load_cmudict as load
+from nlp_helpers.data.pairs import bucketed_batches
+from nlp_helpers.experiments import save_experiment
+from nlp_helpers.g2p import END, START, error_rates, phonemes_of, pronounce, pronounce_by_beam
+from nlp_helpers.pretrained import build_seq2seq, save_checkpoint
+from nlp_helpers.reproducibility import set_seed
+from nlp_helpers.training import History, TeacherForcingLoss, TrainConfig, train
+
+SEED = 0
+WIDTHS = (1, 2, 4, 8)  # of the beam
+SMALL = {
+    "cell": "lstm",
+    "decoder": "luong",
+    "source_vocab_size": len(LETTERS),
+    "vocab_size": len(PHONEMES),
+    "embedding_size": 64,
+    "hidden_size": 256,
+    "n_layers": 1,
+    "dropout": 0.0,
+}
+
+
+def fit(
+    config: dict,
+    settings: TrainConfig,
+    batch_size: int,
+    label_smoothing: float = 0.0,
+    report: bool = False,
+) -> tuple[nn.Module, History]:
+    """Train a model of this configuration on the training words."""
+    dictionary = load()
+    set_seed(SEED)
+    model = build_seq2seq(config)
+    pairs = [(encode_word(w), encode_phonemes(p)) for w, p in dictionary.pairs("train")]
+    batches = bucketed_batches(pairs, batch_size, START, END, seed=SEED)
+    words = dictionary.words("validation")[::4]
+
+    def word_error_rate(model: nn.Module) -> float:
+        per, wer = error_rates(dictionary, words, pronounce(model, words))
+        clock = time.strftime("%H:%M:%S")
+        print(f"{clock} validation (1 in 4 words): PER {per:.4f}, WER {wer:.4f}", flush=True)
+        return wer
+
+    loss = TeacherForcingLoss(label_smoothing)
+    evaluate = word_error_rate if report else None
+    return model, train(model, batches, loss, settings, evaluate)
+
+
+def rates(model: nn.Module, dictionary: Cmudict, split: str, width: int) -> dict:
+    """Error rates on a split: greedy for width 1, else by beam search."""
+    words = dictionary.words(split)
+    if width == 1:
+        written = pronounce(model, words)
+    else:
+        found = pronounce_by_beam(model, words, width)
+        written = [phonemes_of(hypotheses[0].tokens) for hypotheses in found]
+    per, wer = error_rates(dictionary, words, written)
+    return {"words": len(words), "beam_width": width, "PER": per, "WER": wer}
+
+
+def scores(model: nn.Module, splits=("validation", "test"), widths=WIDTHS) -> dict:
+    """Error rates on each split at each width of the beam."""
+    dictionary = load()
+    found = {split: [rates(model, dictionary, split, w) for w in widths] for split in splits}
+    for split, rows in found.items():
+        for row in rows:
+            print(split, {k: round(v, 4) for k, v in row.items()}, flush=True)
+    return found
+
+
+def how_trained(
+    settings: TrainConfig, batch_size: int, label_smoothing: float, history: History
+) -> dict:
+    """What the JSON says of the data, the settings and the training."""
+    pairs = load().pairs("train")
+    text = "\n".join(" ".join([word, *phonemes]) for word, phonemes in pairs)
+    return {
+        "seed": SEED,
+        "date": datetime.date.today().isoformat(),
+        "data": "cmudict, train split by hash of the word, stress left out",
+        "data_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "pairs": len(pairs),
+        "batch_size": batch_size,
+        "label_smoothing": label_smoothing,
+        **vars(settings),
+        "epochs": round(len(history.losses) * batch_size / len(pairs), 2),
+        "seconds": round(history.seconds, 1),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+
+
+SHORT = TrainConfig(n_steps=4_400, learning_rate=8e-3, warmup=200, final_fraction=0.01)
+SHORT_BATCH = 128
+
+
+def n_parameters(model: nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters())
+
+
+def described(config: dict, training: dict, metrics: dict) -> dict:
+    """The JSON of a checkpoint."""
+    vocabularies = {
+        "vocabulary": list(PHONEMES.tokens),
+        "source_vocabulary": list(LETTERS.tokens),
+    }
+    return {
+        "kind": "seq2seq",
+        "config": config,
+        **vocabularies,
+        "training": training,
+        "metrics": metrics,
+    }
+
+
+def g2p_180_seconds() -> None:
+    """What 180 seconds of training on two cores reach; the weights stay, to be compared."""
+    model, history = fit(SMALL, SHORT, SHORT_BATCH)
+    print(f"{n_parameters(model):,} parameters, {history.seconds:.0f} s", flush=True)
+    training = how_trained(SHORT, SHORT_BATCH, 0.0, history)
+    found = scores(model)
+    result = {
+        "question": "Which error rates does a small model reach after 180 seconds of training?",
+        "date": datetime.date.today().isoformat(),
+        "seed": SEED,
+        "settings": {"config": SMALL, "parameters": n_parameters(model), "training": training},
+        "results": found,
+    }
+    save_experiment("g2p-180-seconds", result)
+    save_checkpoint("g2p-lstm-luong", model, described(SMALL, training, found))
+
+
+def g2p_lstm_plain() -> None:
+    """The same without attention: same words, updates and widths."""
+    config = {**SMALL, "decoder": "plain"}
+    model, history = fit(config, SHORT, SHORT_BATCH)
+    training = how_trained(SHORT, SHORT_BATCH, 0.0, history)
+    save_checkpoint("g2p-lstm-plain", model, described(config, training, scores(model)))
+
+
+def g2p_decoders() -> None:
+    """The short run for another decoder and another cell, at equal numbers of updates."""
+    rows = []
+    for decoder, cell in (("bahdanau", "lstm"), ("luong", "gru")):
+        config = {**SMALL, "decoder": decoder, "cell": cell}
+        model, history = fit(config, SHORT, SHORT_BATCH)
+        row = {"decoder": decoder, "cell": cell, "parameters": n_parameters(model)}
+        rows.append({**row, "seconds": round(history.seconds, 1), **scores(model, widths=(1,))})
+    result = {
+        "question": "Is another decoder, or another cell, better at equal numbers of updates?",
+        "date": datetime.date.today().isoformat(),
+        "seed": SEED,
+        "settings": {"config": SMALL, "batch_size": SHORT_BATCH, **vars(SHORT)},
+        "results": rows,
+    }
+    save_experiment("g2p-decoders", result)
+
+
+def g2p_lstm_attention() -> None:
+    """The checkpoint that chapter 03 looks at: two layers, dropout, longer training."""
+    config = {**SMALL, "n_layers": 2, "dropout": 0.15}
+    batch_size, smoothing = 128, 0.1
+    settings = TrainConfig(
+        n_steps=10_000,
+        learning_rate=5e-3,
+        warmup=400,
+        final_fraction=0.005,
+        evaluate_every=1_000,
+    )
+    model, history = fit(config, settings, batch_size, smoothing, report=True)
+    print(f"{n_parameters(model):,} parameters, {history.seconds:.0f} s", flush=True)
+    training = how_trained(settings, batch_size, smoothing, history)
+    save_checkpoint("g2p-lstm-attention", model, described(config, training, scores(model)))
+
+
+RECIPES: dict[str, Callable[[], None]] = {
+    "g2p-180-seconds": g2p_180_seconds,
+    "g2p-lstm-plain": g2p_lstm_plain,
+    "g2p-decoders": g2p_decoders,
+    "g2p-lstm-attention": g2p_lstm_attention,
+}
