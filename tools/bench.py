@@ -11,6 +11,7 @@ import datetime
 import json
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -19,15 +20,20 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from nlp_helpers.benchmarks import Pair
-from nlp_helpers.files import write_whole
-from nlp_helpers.models.gru import GRU
-from nlp_helpers.models.lstm import LSTM
-from nlp_helpers.models.rnn import RNN
-from nlp_helpers.models.sru import SRU, linear_recurrence, parallel_scan
-from nlp_helpers.reproducibility import set_seed
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:  # run as a file, Python knows only tools/
+    sys.path.insert(0, str(ROOT))
 
-BENCH = Path(__file__).resolve().parent.parent / "bench"
+from nlp_helpers.benchmarks import Pair  # noqa: E402
+from nlp_helpers.files import write_whole  # noqa: E402
+from nlp_helpers.models.gru import GRU  # noqa: E402
+from nlp_helpers.models.lstm import LSTM  # noqa: E402
+from nlp_helpers.models.rnn import RNN  # noqa: E402
+from nlp_helpers.models.sru import SRU, linear_recurrence, parallel_scan  # noqa: E402
+from nlp_helpers.reproducibility import set_seed  # noqa: E402
+from tools import bench_beam  # noqa: E402
+
+BENCH = ROOT / "bench"
 
 
 def training_step(model: nn.Module, x: Tensor) -> None:
@@ -126,6 +132,7 @@ GROUPS: dict[str, tuple[str, Callable[[], list[Pair]]]] = {
     "rnn": ("Our RNN against torch.nn.RNN, batch 64, input 128, state 256", rnn_pairs),
     "cells": ("Our cells against torch's, batch 64, 32 steps, input 128, state 256", cells_pairs),
     "sru": ("Our SRU against our LSTM, batch 64, input 256, state 256", sru_pairs),
+    "beam": (bench_beam.TITLE, bench_beam.beam_pairs),
 }
 
 

@@ -1,6 +1,8 @@
 """The bench measures ratios of paired runs and writes its result whole."""
 
 import json
+import subprocess
+import sys
 import time
 
 import pytest
@@ -86,6 +88,12 @@ def test_main_writes_one_file_per_group(monkeypatch, tmp_path, capsys):
     assert result["machine"]["threads"] >= 1
     assert [p.name for p in tmp_path.iterdir()] == ["tiny.json"]
     assert "x: " in capsys.readouterr().out
+
+
+def test_every_group_is_known_by_name_run_as_a_file_too():
+    command = [sys.executable, str(bench.BENCH.parent / "tools" / "bench.py"), "--help"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/").stdout
+    assert "rnn, cells, sru, beam" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("arguments", [["nothing"], ["--pairs", "0"]])
