@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from nlp_helpers.models.sru import SRU, SRUCell, linear_recurrence, parallel_scan
+from nlp_helpers.models.sru import PIECE, SRU, SRUCell, linear_recurrence, parallel_scan
 
 BATCH, TIME, WIDTH, HIDDEN = 13, 7, 37, 19
 CLOSE = {"rtol": 1e-10, "atol": 1e-12}
@@ -74,6 +74,25 @@ def test_outputs_and_gradients_equal_the_papers_equations(
         results.append([outputs, last, *torch.autograd.grad(loss, wanted)])
     for theirs, mine in zip(*results, strict=True):
         torch.testing.assert_close(mine, theirs, **CLOSE)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_long_sequence_is_read_in_pieces_and_its_padding_too(bidirectional):
+    torch.manual_seed(0)
+    lengths = [2 * PIECE + 7, PIECE, 5]
+    model = SRU(HIDDEN, HIDDEN, n_layers=2, bidirectional=bidirectional).double()
+    x = sequences(3, lengths[0], HIDDEN).requires_grad_()
+    mask = torch.arange(lengths[0]) < torch.tensor(lengths).unsqueeze(1)
+    outputs, last = model(x, mask=mask)
+    (gradient,) = torch.autograd.grad(outputs.sin().sum() + last.cos().sum(), x)
+    for row, length in enumerate(lengths):
+        short = x[row : row + 1, :length].detach().requires_grad_()
+        zeros = torch.zeros(len(last), 1, HIDDEN, dtype=torch.float64)
+        expected, final = stack_by_the_paper(model, short, zeros)
+        (wanted,) = torch.autograd.grad(expected.sin().sum() + final.cos().sum(), short)
+        torch.testing.assert_close(outputs[row, :length], expected[0], **CLOSE)
+        torch.testing.assert_close(last[:, row], final[:, 0], **CLOSE)
+        torch.testing.assert_close(gradient[row, :length], wanted[0], **CLOSE)
 
 
 def test_projection_is_there_only_where_the_highway_needs_it():
@@ -222,6 +241,14 @@ def test_one_argument_alone_can_need_a_gradient(recurrence, needed):
     (mine,) = torch.autograd.grad(recurrence(*arguments).sin().sum(), arguments[needed])
     (theirs,) = torch.autograd.grad(plain_loop(*arguments).sin().sum(), arguments[needed])
     torch.testing.assert_close(mine, theirs)
+
+
+@BOTH
+def test_the_gradient_that_comes_in_is_left_as_it_is(recurrence):
+    arguments, incoming = problem(7), sequences(3, 7, 5)
+    before = incoming.clone()
+    torch.autograd.grad(recurrence(*arguments), arguments, incoming)
+    assert torch.equal(incoming, before)
 
 
 def test_a_second_derivative_is_refused_rather_than_wrong():
