@@ -115,9 +115,9 @@ def test_z_of_one_keeps_the_old_state():
 @pytest.mark.parametrize("layer", [0, 1])
 def test_trace_of_a_layer_in_a_stack_of_both_directions(layer):
     _, ours = reference_and_ours(num_layers=2, bidirectional=True)
-    x = sequences()
-    shown = trace(ours, x, layer=layer)
-    torch.testing.assert_close(shown["hidden"][:, -1], ours(x)[1][2 * layer])
+    x, state = sequences(), torch.randn(4, BATCH, HIDDEN, dtype=torch.float64)
+    shown = trace(ours, x, state, layer=layer)
+    torch.testing.assert_close(shown["hidden"][:, -1], ours(x, state)[1][2 * layer])
     assert not shown["hidden"].requires_grad
 
 
