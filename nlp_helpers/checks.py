@@ -2,6 +2,7 @@
 
 import math
 
+import torch
 from torch import Tensor
 
 
@@ -46,6 +47,17 @@ def check_float_tensors(**tensors: object) -> None:
     fine = all(isinstance(t, Tensor) and t.is_floating_point() for t in tensors.values())
     if not fine or len(set(kinds.values())) > 1:
         raise TypeError(f"expected floating-point tensors of one dtype, got {kinds}")
+
+
+def check_bool_tensor(name: str, value: object, meaning: str) -> None:
+    """Refuse what is not a tensor of bool; `meaning` says what True stands for.
+
+    Raises:
+        TypeError: with the dtype, or type, of what was given.
+    """
+    if not isinstance(value, Tensor) or value.dtype != torch.bool:
+        kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
+        raise TypeError(f"{name} must be a bool tensor (True = {meaning}), got {kind}")
 
 
 def check_shapes(**expected: tuple[Tensor, tuple[int, ...]]) -> None:

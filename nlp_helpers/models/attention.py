@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nlp_helpers.checks import check_float_tensors, check_int
+from nlp_helpers.checks import check_bool_tensor, check_float_tensors, check_int
 
 
 def attention_weights(scores: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -37,9 +37,7 @@ def attention_weights(scores: Tensor, mask: Tensor | None = None) -> Tensor:
 
 def check_mask(mask: Tensor, shape: torch.Size) -> None:
     """Refuse a mask that is not boolean or not broadcastable to the scores."""
-    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
-        kind = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
-        raise TypeError(f"mask must be a bool tensor (True = may attend), got {kind}")
+    check_bool_tensor("mask", mask, "may attend")
     try:
         fits = torch.broadcast_shapes(mask.shape, shape) == shape
     except RuntimeError:
@@ -51,11 +49,7 @@ def check_mask(mask: Tensor, shape: torch.Size) -> None:
 
 
 def scaled_dot_product_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    mask: Tensor | None = None,
-    need_weights: bool = True,
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, need_weights: bool = True
 ) -> tuple[Tensor, Tensor | None]:
     """softmax(Q K^T / sqrt(d_k)) V.
 
@@ -71,7 +65,7 @@ def scaled_dot_product_attention(
         that may attend to no key.
 
     Raises:
-        ValueError: shapes that do not fit each other, no key at all.
+        ValueError: shapes that do not fit each other, no key at all, a width of 0.
         TypeError: tensors that are not floating-point and of one dtype, a mask that is not bool.
     """
     check_attention(query, key, value)
@@ -91,8 +85,10 @@ def check_attention(query: Tensor, key: Tensor, value: Tensor) -> None:
     """Refuse queries, keys and values that do not fit each other."""
     check_float_tensors(query=query, key=key, value=value)
     shapes = {k: list(t.shape) for k, t in (("query", query), ("key", key), ("value", value))}
-    if min(query.dim(), key.dim(), value.dim()) < 2 or key.shape[-2] == 0:
-        raise ValueError(f"expected [..., query or key, width], at least one key; got {shapes}")
+    if min(query.dim(), key.dim(), value.dim()) < 2 or 0 in (*key.shape[-2:], value.shape[-1]):
+        raise ValueError(
+            f"expected [..., query or key, width], at least one key, no width of 0; got {shapes}"
+        )
     if query.shape[-1] != key.shape[-1] or key.shape[:-1] != value.shape[:-1]:
         raise ValueError(f"query and key differ in width, or key and value in length: {shapes}")
     if query.shape[:-2] != key.shape[:-2]:
@@ -113,7 +109,8 @@ class Attention(nn.Module):
 
     Raises:
         ValueError: sizes below 1, shapes that do not fit, no key at all.
-        TypeError: tensors that are not floating-point and of one dtype, a mask that is not bool.
+        TypeError: tensors that are not floating-point and of the weights' dtype, a mask that is
+            not bool.
     """
 
     def __init__(self, query_size: int, key_size: int):
@@ -135,7 +132,9 @@ class Attention(nn.Module):
         mask: Tensor | None = None,
         projected_key: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        check_float_tensors(query=query, key=key)
+        given = {"query": query, "key": key, "projected_key": projected_key}
+        weights = dict(list(self.named_parameters())[:1])  # the dot product has none
+        check_float_tensors(**{k: t for k, t in given.items() if t is not None}, **weights)
         for name, tensor, size in (("query", query, self.query_size), ("key", key, self.key_size)):
             if tensor.dim() != 3 or tensor.shape[-1] != size or 0 in tensor.shape:
                 raise ValueError(
@@ -146,6 +145,9 @@ class Attention(nn.Module):
             raise ValueError(f"query has a batch of {len(query)}, key one of {len(key)}")
         if projected_key is None:
             projected_key = self.project_key(key)
+        elif projected_key.shape[:-1] != key.shape[:-1]:
+            shapes = f"{list(projected_key.shape)} for a key {list(key.shape)}"
+            raise ValueError(f"projected_key must be [batch, source, any], got {shapes}")
         weights = attention_weights(self.score(query, projected_key), mask)  # steps 1 and 2
         return weights @ key, weights  # step 3
 
@@ -153,7 +155,7 @@ class Attention(nn.Module):
 class DotAttention(Attention):
     """score = q . k; no weights of its own, so both must have the same width.
 
-    Source: Luong, Pham and Manning 2015, eq. 8, "dot".
+    Source: Luong, Pham and Manning 2015, section 3.1, "dot".
     """
 
     def __init__(self, query_size: int, key_size: int):
@@ -169,17 +171,18 @@ class DotAttention(Attention):
 
 
 class GeneralAttention(Attention):
-    """score = q . (W k): a dot product after one matrix.
+    """score = q . (W k), a dot product after one matrix; `scaled` divides it by sqrt(query_size).
 
-    Source: Luong, Pham and Manning 2015, eq. 8, "general".
+    Source: Luong, Pham and Manning 2015, section 3.1, "general"; scaled as in Vaswani et al. 2017.
     """
 
-    def __init__(self, query_size: int, key_size: int):
+    def __init__(self, query_size: int, key_size: int, scaled: bool = False):
         super().__init__(query_size, key_size)
         self.W = nn.Linear(key_size, query_size, bias=False)
+        self.scale = 1 / math.sqrt(query_size) if scaled else 1.0
 
     def project_key(self, key: Tensor) -> Tensor:
-        return self.W(key)  # [batch, source, query_size]
+        return self.scale * self.W(key)  # [batch, source, query_size]
 
     def score(self, query: Tensor, projected_key: Tensor) -> Tensor:
         return query @ projected_key.transpose(1, 2)
@@ -210,8 +213,8 @@ class AdditiveAttention(Attention):
 class ConcatAttention(Attention):
     """score = v . tanh(W [q; k]): the additive score with its two matrices side by side.
 
-    Source: Luong, Pham and Manning 2015, eq. 8, "concat". There the query is the decoder's state
-        *after* the step.
+    Source: Luong, Pham and Manning 2015, section 3.1, "concat". There the query is the decoder's
+        state *after* the step.
     """
 
     def __init__(self, query_size: int, key_size: int, attention_size: int):

@@ -32,23 +32,31 @@ class LSTMCell(nn.Module):
     Args:
         forget_bias: added to the first value of b_f. With 1, as Gers et al. start it and as
             Jozefowicz et al. 2015 recommend (Keras does so too, torch does not), a new network
-            keeps about 3/4 of its cell state at each step, and with 0 about half.
+            keeps about 3/4 of its cell state at each step, and with 0 about half. None
+            is 1; with bias=False there is no b_f, and any other value is refused.
 
     Shape:
         x: [batch, input_size]; state: (hidden, cell), each [batch, hidden_size]; returns the
         new state.
 
     Raises:
-        ValueError: sizes below 1, a forget bias that is not finite.
+        ValueError: sizes below 1, a forget bias that is not finite or has no b_f to add it to.
         TypeError: sizes that are not integers, a forget bias that is not a number.
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, forget_bias: float = 1.0
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        forget_bias: float | None = None,
     ):
         super().__init__()
         check_int("input_size", input_size)
         check_int("hidden_size", hidden_size)
+        if forget_bias is not None and not bias:
+            raise ValueError(f"bias=False leaves no b_f to add forget_bias={forget_bias} to")
+        forget_bias = 1.0 if forget_bias is None else forget_bias
         check_number("forget_bias", forget_bias, -float("inf"), open_low=True, open_high=True)
         bound = 1 / math.sqrt(hidden_size)
         self.U = uniform(bound, 4 * hidden_size, input_size)

@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from nlp_helpers.checks import check_int, check_number, check_shapes
+from nlp_helpers.checks import check_bool_tensor, check_int, check_number, check_shapes
 
 State = tuple[Tensor, ...]  # what a cell carries from step to step, each [batch, hidden_size]
 
@@ -15,9 +15,8 @@ def run_cell(
 ) -> tuple[Tensor, State]:
     """Apply one cell at every time step, from left to right or from right to left.
 
-    The part of the cell that needs only the input is computed for all steps at once, before the
-    loop, and unbound once: indexing `x[:, t]` inside the loop would make the backward pass write
-    a gradient of the size of all of `x` at every step, quadratic in time.
+    What needs only the input is computed for all steps before the loop, and unbound once: with
+    `x[:, t]` inside the loop, the backward pass would be quadratic in time.
 
     Shape:
         x: [batch, time, input_size]; state: tuple of [batch, hidden_size].
@@ -171,7 +170,7 @@ class Recurrent(nn.Module):
 
         Raises:
             TypeError: if `module` is of another kind.
-            ValueError: for an option that we do not have (`batch_first=False`, `proj_size`).
+            ValueError: for `batch_first=False` or `proj_size`, or if one of two biases is frozen.
         """
         if not isinstance(module, cls.torch_class):
             raise TypeError(f"expected a torch.nn.{cls.torch_class.__name__}, got {module!r}")
@@ -179,6 +178,9 @@ class Recurrent(nn.Module):
             raise ValueError("batch_first=False is not supported; build it with batch_first=True")
         if getattr(module, "proj_size", 0):
             raise ValueError(f"proj_size={module.proj_size} is not supported; use proj_size=0")
+        for _, _, *biases in module.all_weights:
+            if len({bias.requires_grad for bias in biases}) > 1:
+                raise ValueError("bias_ih and bias_hh become one bias: freeze both, or neither")
         ours = cls(
             module.input_size,
             module.hidden_size,
@@ -189,7 +191,8 @@ class Recurrent(nn.Module):
         ).to(module.weight_hh_l0)
         for cell, weights in zip(ours.cells, module.all_weights, strict=True):
             cell.load(*weights)
-            cell.requires_grad_(all(weight.requires_grad for weight in weights))
+            for own, copied in zip(cell.parameters(), weights, strict=False):  # U, W, b and d
+                own.requires_grad_(copied.requires_grad)
         return ours.train(module.training)
 
     @classmethod
@@ -203,21 +206,18 @@ def check_input(x: Tensor, input_size: int, dtype: torch.dtype) -> None:
     if not isinstance(x, Tensor) or x.dtype != dtype:
         kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
         raise TypeError(f"input must be a tensor of {dtype}, as the weights are; got {kind}")
+    shape = list(x.shape)
     if x.dim() != 3 or x.shape[-1] != input_size:
-        raise ValueError(
-            f"input must have shape [batch, time, input_size={input_size}], got {list(x.shape)}"
-        )
-    if x.shape[0] == 0 or x.shape[1] == 0:
-        raise ValueError(f"input must hold at least one sequence and step, got {list(x.shape)}")
+        raise ValueError(f"input must be [batch, time, input_size={input_size}], got {shape}")
+    if 0 in x.shape:
+        raise ValueError(f"input must hold at least one sequence and step, got {shape}")
 
 
 def check_mask(mask: Tensor | None, x: Tensor) -> Tensor | None:
     """Refuse a mask that does not fit; return None where it would hide nothing."""
     if mask is None:
         return None
-    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
-        kind = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
-        raise TypeError(f"mask must be a tensor of bool, True = a real step; got {kind}")
+    check_bool_tensor("mask", mask, "a real step")
     check_shapes(mask=(mask, x.shape[:2]))
     empty = (~mask.any(dim=1)).nonzero().flatten().tolist()
     if empty:

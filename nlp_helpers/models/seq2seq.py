@@ -20,7 +20,8 @@ class DecoderState:
     """What a decoder carries from step to step.
 
     Shape:
-        recurrent: tuple of tensors [n_layers, batch, hidden], two for an LSTM, else one.
+        recurrent: tuple of tensors [n_layers, batch, hidden]: two for an LSTM (hidden, cell),
+            one for RNN and GRU (hidden), and for SRU, its cell state.
         memory: [batch, source, memory_size], the encoder's outputs.
         mask: bool [batch, source], True = a real token of the source.
         projected: [batch, source, any], what an attention computes from the memory once.
@@ -80,6 +81,8 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Write the target from the encoder's last state alone: a language model with a first state.
 
+    That state is the hidden state, of an LSTM with its cell state; with SRU, its cell state.
+
     Source: Sutskever, Vinyals and Le 2014, section 2.
 
     Shape:
@@ -133,7 +136,7 @@ class Seq2Seq(nn.Module):
         Returns logits [batch, target, vocab_size] and weights [batch, target, source] (or None).
 
     Raises:
-        ValueError: states that differ in width, layers or kind; a key_size that is not the width
+        ValueError: states that differ in cell, layers or width; a key_size that is not the width
             of the memory; sources and targets of different number; and what the parts raise.
         TypeError: parts that are not an `Encoder` and a `Decoder`.
     """
@@ -180,12 +183,12 @@ def check_fit(encoder: Encoder, decoder: Decoder) -> None:
         raise TypeError(f"expected an Encoder and a Decoder, got {kinds}")
     ours, theirs = encoder.recurrent, decoder.recurrent
     width = ours.directions * ours.hidden_size
-    given = (ours.n_layers, ours.n_states, width)
-    wanted = (theirs.n_layers, theirs.n_states, theirs.hidden_size)
+    given = (ours.cell_class.__name__, ours.n_layers, width)
+    wanted = (theirs.cell_class.__name__, theirs.n_layers, theirs.hidden_size)
     if given != wanted:
         raise ValueError(
-            "the encoder must hand over what the decoder starts from: (layers, tensors in the "
-            f"state, directions * hidden_size) are {given}, the decoder's are {wanted}"
+            "the encoder must hand over what the decoder starts from: (cell, layers, "
+            f"directions * hidden_size) are {given}, the decoder's are {wanted}"
         )
     key_size = getattr(getattr(decoder, "attention", None), "key_size", width)
     if key_size != width:

@@ -16,6 +16,9 @@ from nlp_helpers.models.seq2seq import Decoder, DecoderState
 class AttentionDecoder(Decoder):
     """What the two decoders below share: an attention whose queries are hidden states.
 
+    Luong's queries are the network's outputs; Bahdanau's are the first tensor of its state, which
+    is the hidden state h with RNN, LSTM and GRU, and with SRU, its cell state c.
+
     Raises:
         ValueError: an attention whose query_size is not the network's hidden_size.
         TypeError: an attention that is not one of ours; and as `Decoder`.
@@ -91,11 +94,11 @@ class BahdanauDecoder(AttentionDecoder):
     def forward(self, tokens: Tensor, state: DecoderState):
         recurrent, outputs, looks = state.recurrent, [], []
         for token in self.embed(tokens).split(1, dim=1):  # [batch, 1, embedding], step by step
-            query = recurrent[0][-1].unsqueeze(1)  # h_{t-1} of the top layer
+            query = recurrent[0][-1].unsqueeze(1)  # h_{t-1} of the top layer (c_{t-1} of SRU)
             context, weights = self.look(query, state)
             x = torch.cat([token, context], dim=-1)
             hidden, recurrent = self.run(x, recurrent)
-            outputs.append(torch.cat([hidden, x], dim=-1))
+            outputs.append(torch.cat([self.dropout(hidden), x], dim=-1))  # x: dropped out before
             looks.append(weights)
-        logits = self.output(self.dropout(torch.cat(outputs, dim=1)))
+        logits = self.output(torch.cat(outputs, dim=1))
         return logits, torch.cat(looks, dim=1), replace(state, recurrent=recurrent)

@@ -108,7 +108,7 @@ class SRUCell(nn.Module):
     Source: Lei, Zhang and Artzi 2017, "Training RNNs as Fast as CNNs", the five
         equations of arXiv 1709.02755v1. The published form (Lei et al. 2018) adds v * c_{t-1}
         to both gates, which then have to wait for the state. First weights with variance
-        1 / input_size, as there.
+        1 / input_size, as the 2018 paper has them.
 
     Raises:
         ValueError: sizes below 1.

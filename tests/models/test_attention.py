@@ -20,6 +20,7 @@ BATCH, TARGET, SOURCE, QUERY, KEY, SIZE = 13, 5, 7, 37, 11, 6
 SCORERS = {
     "dot": lambda: DotAttention(KEY, KEY),
     "general": lambda: GeneralAttention(QUERY, KEY),
+    "scaled": lambda: GeneralAttention(QUERY, KEY, scaled=True),
     "additive": lambda: AdditiveAttention(QUERY, KEY, SIZE),
     "concat": lambda: ConcatAttention(QUERY, KEY, SIZE),
 }
@@ -40,6 +41,8 @@ def plain_score(name, scorer, q, k):
         return q.dot(k)
     if name == "general":
         return q.dot(scorer.W.weight.mv(k))
+    if name == "scaled":
+        return q.dot(scorer.W.weight.mv(k)) / math.sqrt(QUERY)
     v = scorer.v.weight[0]
     if name == "additive":
         return v.dot(torch.tanh(scorer.W.weight.mv(q) + scorer.U.weight.mv(k)))
@@ -189,6 +192,16 @@ def test_additive_and_luong_are_refused_what_does_not_fit():
         ({"mask": [True]}, TypeError, "got list"),
         ({"mask": torch.ones(2, 7).bool()}, ValueError, "not broadcastable"),
         ({"mask": torch.ones(4, 2, 3, 7).bool()}, ValueError, "not broadcastable"),
+        ({"projected_key": torch.zeros(2, 6, 4)}, ValueError, r"any\], got \[2, 6, 4\] for a key"),
+        ({"projected_key": torch.zeros(1, 7, 4)}, ValueError, r"\[1, 7, 4\] for a key \[2, 7, 6\]"),
+        ({"projected_key": torch.zeros(7, 4)}, ValueError, r"got \[7, 4\]"),
+        ({"projected_key": torch.zeros(2, 7, 4).double()}, TypeError, "'projected_key': .*float64"),
+        ({"projected_key": [[0.0]]}, TypeError, "'projected_key': 'list'"),
+        (
+            {"query": torch.zeros(2, 3, 4).double(), "key": torch.zeros(2, 7, 6).double()},
+            TypeError,
+            "'query': torch.float64, .*'W.weight': torch.float32",
+        ),
     ],
 )
 def test_bad_input(change, error, words):
@@ -205,6 +218,8 @@ def test_bad_input(change, error, words):
         (((2, 3, 4), (5, 7, 4), (5, 7, 4)), "batch axes"),
         (((2, 3, 4), (2, 0, 4), (2, 0, 4)), "at least one key"),
         (((4,), (7, 4), (7, 4)), "expected"),
+        (((2, 3, 0), (2, 7, 0), (2, 7, 4)), "no width of 0"),
+        (((2, 3, 4), (2, 7, 4), (2, 7, 0)), "no width of 0"),
     ],
 )
 def test_scaled_dot_product_refuses(shapes, words):

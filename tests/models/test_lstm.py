@@ -117,7 +117,7 @@ def test_forget_bias_moves_the_forget_gate_only():
     torch.testing.assert_close(difference, torch.tensor([0, 2.5, 0, 0])[:, None].expand(4, 4))
     torch.manual_seed(0)
     assert torch.equal(LSTM(3, 4).cells[0].b, made[1].b)  # 1 unless told otherwise
-    assert LSTM(3, 4, bias=False, forget_bias=1).cells[0].b is None
+    assert LSTM(3, 4, bias=False).cells[0].b is None
     assert made[0].b.abs().max() <= 0.5  # 1 / sqrt(hidden_size)
 
 
@@ -164,6 +164,7 @@ def test_from_torch_refuses_what_it_cannot_copy(module, error, words):
         ({"forget_bias": "1"}, TypeError, "forget_bias.*'1'"),
         ({"forget_bias": float("nan")}, ValueError, "forget_bias.*nan"),
         ({"forget_bias": float("inf")}, ValueError, "forget_bias.*inf"),
+        ({"forget_bias": 2.0, "bias": False}, ValueError, "bias=False leaves no b_f.*2.0"),
     ],
 )
 def test_bad_construction(arguments, error, words):

@@ -118,6 +118,30 @@ def test_a_mask_that_hides_nothing_takes_the_path_without_one(model_class, monke
     assert torch.equal(model(x, mask=everything)[0], model(x)[0])
 
 
+@pytest.mark.parametrize(("ours_class", "torch_class"), PAIRS)
+@pytest.mark.parametrize("frozen", [(), ("ih",), ("hh",), ("bias",), ("ih", "hh"), ("hh", "bias")])
+def test_weights_frozen_in_torch_are_frozen_here_and_no_others(ours_class, torch_class, frozen):
+    reference = torch_class(WIDTH, HIDDEN, num_layers=2, batch_first=True)
+    names = {"ih": "weight_ih_l1", "hh": "weight_hh_l1", "bias": ("bias_ih_l1", "bias_hh_l1")}
+    for name, parameter in reference.named_parameters():
+        parameter.requires_grad_(not any(name in names[part] for part in frozen))
+    ours = ours_class.from_torch(reference)
+    for model in (reference, ours):
+        model(torch.randn(BATCH, TIME, WIDTH))[0].sum().backward()
+    for cell, weights in zip(ours.cells, reference.all_weights, strict=True):
+        mine = [cell.U, cell.W, cell.b, *([cell.d] if ours_class is GRU else [])]
+        assert [p.grad is None for p in mine] == [w.grad is None for w in weights[: len(mine)]]
+    assert all((p.grad is None) == (not p.requires_grad) for p in ours.parameters())
+
+
+@pytest.mark.parametrize(("ours_class", "torch_class"), PAIRS)
+def test_one_frozen_bias_of_two_is_refused(ours_class, torch_class):
+    reference = torch_class(3, 4, num_layers=2, batch_first=True)
+    reference.bias_hh_l1.requires_grad_(False)
+    with pytest.raises(ValueError, match="bias_ih and bias_hh become one bias"):
+        ours_class.from_torch(reference)
+
+
 @pytest.mark.parametrize("model_class", ALL)
 @pytest.mark.parametrize(
     ("mask", "error", "words"),

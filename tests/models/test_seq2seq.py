@@ -173,12 +173,38 @@ def test_beam_search_of_width_one_is_greedy_and_rows_are_selected(kind, cell):
             assert mine.log_prob == pytest.approx(theirs.log_prob)
 
 
-def test_dropout_acts_in_training_only():
-    model = build(dropout=0.5)
+@pytest.mark.parametrize("kind", KINDS)
+def test_dropout_acts_in_training_only(kind):
+    model = build(kind, dropout=0.5)
     source, target, mask = random_batch()
     assert not torch.equal(model(source, target, mask)[0], model(source, target, mask)[0])
     model.eval()
     assert torch.equal(model(source, target, mask)[0], model(source, target, mask)[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_everything_that_reaches_the_output_is_dropped_out_once(kind):
+    """As many zeros as the rate says, and what is left is scaled up once."""
+    model, seen = build(kind, dropout=0.4), []
+    model.decoder.output.register_forward_hook(lambda layer, given, result: seen.append(given[0]))
+    source, target, mask = random_batch()
+    with torch.no_grad():
+        model.decoder.embedding.weight.fill_(1)
+        for _ in range(30):
+            model(source, target, mask)
+    given = torch.cat(seen)  # [30 * batch, target, hidden (and token and context)]
+    token = given[..., HIDDEN : HIDDEN + WIDTH] if kind == "bahdanau" else None
+    assert given[..., :HIDDEN].eq(0).double().mean().item() == pytest.approx(0.4, abs=0.02)
+    if token is not None:
+        assert token.eq(0).double().mean().item() == pytest.approx(0.4, abs=0.02)
+        torch.testing.assert_close(token.max(), torch.tensor(1 / 0.6).double())
+        context, looked = given[..., HIDDEN + WIDTH :], []
+        model.decoder.attention.register_forward_hook(
+            lambda layer, _, result: looked.append(result[0])
+        )
+        model(source, target, mask)
+        torch.testing.assert_close(seen[-1][..., HIDDEN + WIDTH :], torch.cat(looked, dim=1))
+        assert context.eq(0).double().mean() < 0.4  # a mean of states that were dropped out
 
 
 def test_every_parameter_learns():
@@ -191,12 +217,14 @@ def test_every_parameter_learns():
 
 def test_parts_that_do_not_fit():
     encoder = Encoder(LETTERS, LSTM(4, 6))
-    with pytest.raises(ValueError, match=r"\(1, 2, 6\), the decoder's are \(1, 2, 8\)"):
+    with pytest.raises(ValueError, match=r"\('LSTMCell', 1, 6\), the decoder's .*, 8\)"):
         Seq2Seq(encoder, Decoder(PHONEMES, LSTM(4, 8)))
     with pytest.raises(ValueError, match="layers"):
         Seq2Seq(encoder, Decoder(PHONEMES, LSTM(4, 6, n_layers=2)))
-    with pytest.raises(ValueError, match="tensors in the state"):
+    with pytest.raises(ValueError, match=r"'LSTMCell', .*'GRUCell', "):
         Seq2Seq(encoder, Decoder(PHONEMES, GRU(4, 6)))
+    with pytest.raises(ValueError, match=r"'SRUCell', .*'GRUCell', "):  # c is no hidden state
+        Seq2Seq(Encoder(LETTERS, SRU(4, 6)), Decoder(PHONEMES, GRU(4, 6)))
     with pytest.raises(ValueError, match="key_size=5 must be the width of the memory, 6"):
         Seq2Seq(encoder, LuongDecoder(PHONEMES, LSTM(4, 6), GeneralAttention(6, 5)))
     with pytest.raises(ValueError, match="query_size=5, hidden_size=6"):
