@@ -1,7 +1,8 @@
 """Trained weights: our own checkpoints, each a safetensors file and a JSON that tells how.
 
 The JSON holds what the model is (`kind`, `config`, `vocabulary`), how it was made (`training`:
-seed, steps, data and its hash) and what it reached (`metrics`), and the hash of the weights.
+seed, steps, data and its hash) and what it reached (`metrics`), and two hashes: of the weights,
+and of what the model is.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
@@ -64,7 +66,7 @@ def build_char_lm(config: dict) -> RecurrentLM:
 def build_seq2seq(config: dict) -> Seq2Seq:
     """An encoder in both directions, and a decoder without attention or with one (chapter 03).
 
-    `config["decoder"]` is "plain", "luong" (general attention) or "bahdanau" (additive).
+    `config["decoder"]` is "plain", "luong" (general attention, scaled) or "bahdanau" (additive).
     """
     cell, width, hidden_size = (config[key] for key in ("cell", "embedding_size", "hidden_size"))
     n_layers, dropout, vocab_size = (config[k] for k in ("n_layers", "dropout", "vocab_size"))
@@ -79,7 +81,7 @@ def build_seq2seq(config: dict) -> Seq2Seq:
         return Seq2Seq(encoder, BahdanauDecoder(vocab_size, writer, attention, dropout))
     writer = network(width, hidden_size, n_layers, dropout=between)
     if config["decoder"] == "luong":
-        attention = GeneralAttention(hidden_size, hidden_size)
+        attention = GeneralAttention(hidden_size, hidden_size, scaled=True)
         return Seq2Seq(encoder, LuongDecoder(vocab_size, writer, attention, dropout))
     return Seq2Seq(encoder, Decoder(vocab_size, writer, dropout))
 
@@ -91,7 +93,7 @@ BUILDERS: dict[str, Callable[[dict], nn.Module]] = {
 
 
 def load_checkpoint(name: str, folder: Path | str = CHECKPOINTS) -> Checkpoint:
-    """Load one of the book's own checkpoints, checked against its hash and its config.
+    """Load one of the book's own checkpoints, checked against its hashes and its config.
 
     Loading draws no random numbers: what a notebook samples later does not depend on it.
 
@@ -108,7 +110,9 @@ def load_checkpoint(name: str, folder: Path | str = CHECKPOINTS) -> Checkpoint:
         raise ValueError(f"checkpoint {name!r} has no weights: {weights_file} is missing")
     try:
         info = json.loads(json_file.read_text(encoding="utf-8"))
-        check_info(info, extra={"sha256"})
+        check_info(info, extra={"sha256", "description_sha256"})
+        if description_sha256(info) != info["description_sha256"]:
+            raise ValueError("its kind, config or vocabulary was changed (SHA-256 differs)")
     except ValueError as error:  # JSONDecodeError is one
         raise ValueError(f"checkpoint {name!r}: {json_file.name} is damaged: {error}") from error
     if hashlib.sha256(weights_file.read_bytes()).hexdigest() != info["sha256"]:
@@ -120,12 +124,19 @@ def load_checkpoint(name: str, folder: Path | str = CHECKPOINTS) -> Checkpoint:
         with torch.random.fork_rng(devices=[]):
             model = BUILDERS[info["kind"]](info["config"])
         model.load_state_dict(load_file(weights_file))
-    except (KeyError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"checkpoint {name!r} does not fit its config: {error}") from error
     vocab = Vocab((), specials=info["vocabulary"])
     source = info.get("source_vocabulary")
     source_vocab = None if source is None else Vocab((), specials=source)
     return Checkpoint(name, model.eval(), vocab, info, source_vocab)
+
+
+def description_sha256(info: dict) -> str:
+    """The hash of what a model is: kind, config and vocabularies, as JSON with sorted keys."""
+    parts = ("kind", "config", "vocabulary", "source_vocabulary")
+    text = json.dumps({k: info.get(k) for k in parts}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def check_info(info: object, extra: Collection[str] = ()) -> None:
@@ -139,9 +150,13 @@ def check_info(info: object, extra: Collection[str] = ()) -> None:
     missing = {"kind", "config", "vocabulary", "training", "metrics", *extra} - info.keys()
     if missing:
         raise ValueError(f"info lacks {', '.join(sorted(missing))}")
-    if info["kind"] not in BUILDERS:
+    if not isinstance(info["kind"], str) or info["kind"] not in BUILDERS:
         raise ValueError(f"unknown kind {info['kind']!r}; there are {', '.join(BUILDERS)}")
+    if not isinstance(info["config"], dict):
+        raise ValueError(f"config must be a dictionary, got {info['config']!r:.60}")
     for part in ("vocabulary", "source_vocabulary"):
+        if part in info:
+            check_vocabulary(part, info[part])
         key = part.replace("vocabulary", "vocab_size")
         size = info["config"].get(key)
         if part in info and len(info[part]) != size:
@@ -150,12 +165,25 @@ def check_info(info: object, extra: Collection[str] = ()) -> None:
         raise ValueError("info lacks source_vocabulary, the config has a source_vocab_size")
 
 
+def check_vocabulary(name: str, tokens: object) -> None:
+    """Refuse what is not a list of distinct strings, at least one.
+
+    Raises:
+        ValueError: naming the vocabulary and what is wrong.
+    """
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise ValueError(f"{name} must be a list of strings, got {tokens!r:.60}")
+    if not tokens or len(set(tokens)) < len(tokens):
+        twice = sorted({token for token in tokens if tokens.count(token) > 1})
+        raise ValueError(f"{name} must hold distinct tokens, at least one; repeated: {twice}")
+
+
 def save_checkpoint(
     name: str, model: nn.Module, info: dict, folder: Path | str = CHECKPOINTS
 ) -> None:
     """Write a model's weights and their JSON, each whole or not at all.
 
-    `info` holds kind, config, vocabulary, training and metrics; the hash is added here.
+    `info` holds kind, config, vocabulary, training and metrics; the hashes are added here.
 
     Raises:
         ValueError: a name that is not lower-case words joined by hyphens, an `info` that lacks a
@@ -169,5 +197,6 @@ def save_checkpoint(
         {k: v.detach().contiguous().to(torch.float32) for k, v in model.state_dict().items()}
     )
     info = {"name": name, **info, "sha256": hashlib.sha256(weights).hexdigest()}
+    info["description_sha256"] = description_sha256(info)
     write_whole(folder / f"{name}.safetensors", weights)
     write_whole(folder / f"{name}.json", json.dumps(info, indent=1) + "\n")

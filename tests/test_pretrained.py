@@ -1,5 +1,6 @@
-"""Our checkpoints: written whole, checked against hash and config, refused by name."""
+"""Our checkpoints: written whole, checked against hashes and config, refused by name."""
 
+import hashlib
 import json
 
 import pytest
@@ -10,6 +11,7 @@ from nlp_helpers.pretrained import (
     CHECKPOINTS,
     build_char_lm,
     build_seq2seq,
+    description_sha256,
     load_checkpoint,
     save_checkpoint,
 )
@@ -33,6 +35,14 @@ def info():
         "training": {"seed": 0},
         "metrics": {},
     }
+
+
+def rewrite(file, change, stamp=True):
+    """Change a checkpoint's JSON; with `stamp`, as if it had been written like that."""
+    changed = {**json.loads(file.read_text()), **change}
+    if stamp:
+        changed["description_sha256"] = description_sha256(changed)
+    file.write_text(json.dumps(changed))
 
 
 @pytest.fixture
@@ -66,9 +76,7 @@ def test_seq2seq_round_trip(tmp_path, decoder, cell, n_layers):
     assert loaded.vocab.tokens == ("h", "e", "l", "o")
     source, target = torch.tensor([[0, 2, 1]]), torch.tensor([[0, 3]])
     assert torch.equal(loaded.model(source, target)[0], model(source, target)[0])
-    (tmp_path / "pairs.json").write_text(
-        json.dumps({**loaded.info, "config": {**config, "decoder": "oracle"}})
-    )
+    rewrite(tmp_path / "pairs.json", {"config": {**config, "decoder": "oracle"}})
     with pytest.raises(ValueError, match=r"'pairs' does not fit its config.*oracle"):
         load_checkpoint("pairs", tmp_path)
 
@@ -93,6 +101,20 @@ def test_missing_and_corrupt_weights(folder):
     ("change", "words"),
     [
         ({"kind": "oracle"}, "oracle"),
+        ({"kind": []}, r"unknown kind \[\]"),
+        ({"config": None}, "config must be a dictionary, got None"),
+        ({"config": []}, r"config must be a dictionary, got \[\]"),
+        ({"config": {**CONFIG, "hidden_size": "256"}}, "does not fit.*hidden_size.*'256'"),
+        ({"config": {**CONFIG, "hidden_size": -2}}, "does not fit.*hidden_size.*-2"),
+        ({"config": {**CONFIG, "n_layers": None}}, "does not fit.*n_layers.*None"),
+        ({"config": {**CONFIG, "dropout": 5}}, "does not fit.*dropout.*5"),
+        ({"config": {**CONFIG, "cell": []}}, "does not fit"),
+        ({"vocabulary": None}, "vocabulary must be a list of strings, got None"),
+        ({"vocabulary": "helo"}, "vocabulary must be a list of strings, got 'helo'"),
+        ({"vocabulary": [1, 2, 3, 4]}, r"vocabulary must be a list of strings, got \[1, 2"),
+        ({"vocabulary": list("hell")}, r"distinct tokens.*repeated: \['l'\]"),
+        ({"vocabulary": [], "config": {**CONFIG, "vocab_size": 0}}, "at least one"),
+        ({"source_vocabulary": None}, "source_vocabulary must be a list"),
         ({"config": {**CONFIG, "hidden_size": 6}}, "does not fit"),
         ({"config": {"cell": "rnn", "vocab_size": 4}}, "does not fit.*embedding_size"),
         ({"config": {**CONFIG, "cell": "oracle"}}, "does not fit.*oracle"),
@@ -103,9 +125,50 @@ def test_missing_and_corrupt_weights(folder):
     ],
 )
 def test_config_that_does_not_match(folder, change, words):
+    rewrite(folder / "tiny.json", change)
+    with pytest.raises(ValueError, match=f"'tiny'.*{words}"):
+        load_checkpoint("tiny", folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"config": {**CONFIG, "dropout": 0.5}},
+        {"config": {**CONFIG, "colour": "blue"}},
+        {"vocabulary": list("oleh")},
+        {"description_sha256": None},
+        {"description_sha256": "0" * 64},
+    ],
+)
+def test_a_description_that_would_load_but_was_changed(folder, change):
+    rewrite(folder / "tiny.json", change, stamp="description_sha256" in change)
+    rewrite(folder / "tiny.json", change, stamp=False)
+    with pytest.raises(ValueError, match=r"'tiny': tiny\.json is damaged: its kind, config or voc"):
+        load_checkpoint("tiny", folder)
+
+
+def test_the_order_of_keys_and_what_was_measured_are_not_in_the_hash(folder):
+    config = dict(reversed(CONFIG.items()))
+    rewrite(folder / "tiny.json", {"config": config, "metrics": {"loss": 1.0}}, stamp=False)
+    assert load_checkpoint("tiny", folder).info["metrics"] == {"loss": 1.0}
+
+
+def test_a_json_without_the_hash_of_its_description(folder):
     file = folder / "tiny.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
-    with pytest.raises(ValueError, match=words):
+    described = json.loads(file.read_text())
+    del described["description_sha256"]
+    file.write_text(json.dumps(described))
+    with pytest.raises(ValueError, match="info lacks description_sha256"):
+        load_checkpoint("tiny", folder)
+
+
+@pytest.mark.parametrize("length", [0, 5, 100, -1])
+def test_truncated_weights_whose_hash_fits(folder, length):
+    weights = folder / "tiny.safetensors"
+    content = weights.read_bytes()[:length]
+    weights.write_bytes(content)
+    rewrite(folder / "tiny.json", {"sha256": hashlib.sha256(content).hexdigest()})
+    with pytest.raises(ValueError, match="'tiny' does not fit its config"):
         load_checkpoint("tiny", folder)
 
 
