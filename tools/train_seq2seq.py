@@ -8,15 +8,18 @@ import datetime
 import hashlib
 import time
 from collections.abc import Callable
+from unittest import mock
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nlp_helpers.data.cmudict import LETTERS, PHONEMES, Cmudict, encode_phonemes, encode_word
 from nlp_helpers.data.cmudict import load_cmudict as load
 from nlp_helpers.data.pairs import bucketed_batches
 from nlp_helpers.experiments import save_experiment
 from nlp_helpers.g2p import END, START, error_rates, phonemes_of, pronounce, pronounce_by_beam
+from nlp_helpers.models.lstm import LSTM, LSTMCell
+from nlp_helpers.models.recurrent import Recurrent
 from nlp_helpers.pretrained import build_seq2seq, save_checkpoint
 from nlp_helpers.reproducibility import set_seed
 from nlp_helpers.training import History, TeacherForcingLoss, TrainConfig, train
@@ -35,14 +38,23 @@ SMALL = {
 }
 
 
+def fused_run(cell: LSTMCell, x: Tensor, state, mask: Tensor | None, reverse: bool):
+    """`LSTM.run` by torch's fused LSTM, which gives the same numbers in about half the time."""
+    if mask is not None:
+        return Recurrent.run(cell, x, state, mask, reverse)
+    weights = [cell.U, cell.W, cell.b, torch.zeros_like(cell.b)]
+    first = [part.unsqueeze(0) for part in state]
+    x = x.flip(1) if reverse else x
+    outputs, *last = torch.lstm(x, first, weights, True, 1, 0.0, False, False, True)
+    return outputs.flip(1) if reverse else outputs, tuple(part[0] for part in last)
+
+
 def fit(
     config: dict,
     settings: TrainConfig,
     batch_size: int,
-    label_smoothing: float = 0.0,
-    report: bool = False,
 ) -> tuple[nn.Module, History]:
-    """Train a model of this configuration on the training words."""
+    """Train a model of this configuration on the training words, with torch's fused LSTM."""
     dictionary = load()
     set_seed(SEED)
     model = build_seq2seq(config)
@@ -56,9 +68,9 @@ def fit(
         print(f"{clock} validation (1 in 4 words): PER {per:.4f}, WER {wer:.4f}", flush=True)
         return wer
 
-    loss = TeacherForcingLoss(label_smoothing)
-    evaluate = word_error_rate if report else None
-    return model, train(model, batches, loss, settings, evaluate)
+    evaluate = word_error_rate if settings.evaluate_every else None
+    with mock.patch.object(LSTM, "run", staticmethod(fused_run)):
+        return model, train(model, batches, TeacherForcingLoss(), settings, evaluate)
 
 
 def rates(model: nn.Module, dictionary: Cmudict, split: str, width: int) -> dict:
@@ -83,9 +95,7 @@ def scores(model: nn.Module, splits=("validation", "test"), widths=WIDTHS) -> di
     return found
 
 
-def how_trained(
-    settings: TrainConfig, batch_size: int, label_smoothing: float, history: History
-) -> dict:
+def how_trained(settings: TrainConfig, batch_size: int, history: History) -> dict:
     """What the JSON says of the data, the settings and the training."""
     pairs = load().pairs("train")
     text = "\n".join(" ".join([word, *phonemes]) for word, phonemes in pairs)
@@ -96,7 +106,6 @@ def how_trained(
         "data_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "pairs": len(pairs),
         "batch_size": batch_size,
-        "label_smoothing": label_smoothing,
         **vars(settings),
         "epochs": round(len(history.losses) * batch_size / len(pairs), 2),
         "seconds": round(history.seconds, 1),
@@ -132,7 +141,7 @@ def g2p_180_seconds() -> None:
     """What 180 seconds of training on two cores reach; the weights stay, to be compared."""
     model, history = fit(SMALL, SHORT, SHORT_BATCH)
     print(f"{n_parameters(model):,} parameters, {history.seconds:.0f} s", flush=True)
-    training = how_trained(SHORT, SHORT_BATCH, 0.0, history)
+    training = how_trained(SHORT, SHORT_BATCH, history)
     found = scores(model)
     result = {
         "question": "Which error rates does a small model reach after 180 seconds of training?",
@@ -149,7 +158,7 @@ def g2p_lstm_plain() -> None:
     """The same without attention: same words, updates and widths."""
     config = {**SMALL, "decoder": "plain"}
     model, history = fit(config, SHORT, SHORT_BATCH)
-    training = how_trained(SHORT, SHORT_BATCH, 0.0, history)
+    training = how_trained(SHORT, SHORT_BATCH, history)
     save_checkpoint("g2p-lstm-plain", model, described(config, training, scores(model)))
 
 
@@ -171,21 +180,19 @@ def g2p_decoders() -> None:
     save_experiment("g2p-decoders", result)
 
 
+LONG_BATCH = 128
+LONG = {**SMALL, "n_layers": 2, "dropout": 0.1}
+LONG_SETTINGS = TrainConfig(
+    n_steps=12_000, learning_rate=6e-3, warmup=400, final_fraction=0.002, evaluate_every=1_000
+)
+
+
 def g2p_lstm_attention() -> None:
     """The checkpoint that chapter 03 looks at: two layers, dropout, longer training."""
-    config = {**SMALL, "n_layers": 2, "dropout": 0.15}
-    batch_size, smoothing = 128, 0.1
-    settings = TrainConfig(
-        n_steps=10_000,
-        learning_rate=5e-3,
-        warmup=400,
-        final_fraction=0.005,
-        evaluate_every=1_000,
-    )
-    model, history = fit(config, settings, batch_size, smoothing, report=True)
+    model, history = fit(LONG, LONG_SETTINGS, LONG_BATCH)
     print(f"{n_parameters(model):,} parameters, {history.seconds:.0f} s", flush=True)
-    training = how_trained(settings, batch_size, smoothing, history)
-    save_checkpoint("g2p-lstm-attention", model, described(config, training, scores(model)))
+    training = how_trained(LONG_SETTINGS, LONG_BATCH, history)
+    save_checkpoint("g2p-lstm-attention", model, described(LONG, training, scores(model)))
 
 
 RECIPES: dict[str, Callable[[], None]] = {
