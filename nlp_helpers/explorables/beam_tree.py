@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from nlp_helpers.explorables.base import Explorable, html_table, index_of, text_
 FATES = ("open", "ended", "dropped")  # what becomes of a candidate at its step
 RANKINGS = ("product", "per token")
 MAX_WIDTH, MAX_STEPS, MAX_CANDIDATES = 5, 30, 12
+TINY = sys.float_info.min  # stands for what is smaller: the page divides by it and takes its log
 _KEYS = {"parent", "label", "probability", "product", "fate"}
 
 
@@ -74,15 +76,23 @@ class BeamTree(Explorable):
         """Search with `decoding.beam_search` at each of the widths and show all searches.
 
         `labels` names every token of the vocabulary; `dropped` is how many of the dropped
-        candidates to show at each step, the best ones; `start` is written at the root.
+        candidates to show at each step, the best ones, as far as their probability is not so
+        small that it would be 0; `start` is written at the root.
 
         Shape: prompt: integers [1, time].
 
-        Raises: as `beam_search`; ValueError for more than one prompt or too few labels.
+        Raises: as `beam_search`; ValueError for more than one prompt, too few labels, or more
+        candidates than can be drawn (the largest of the widths, and `dropped`).
         """
         if isinstance(prompt, torch.Tensor) and prompt.dim() == 2 and len(prompt) != 1:
             raise ValueError(f"prompt must be one prompt [1, time], got {list(prompt.shape)}")
         index_of(dropped, "dropped", MAX_CANDIDATES)
+        widths = [index_of(one, "widths", MAX_WIDTH + 1) for one in widths]
+        if max(widths, default=0) + dropped > MAX_CANDIDATES:
+            raise ValueError(
+                f"max(widths) + dropped must be at most {MAX_CANDIDATES}, the candidates of a step "
+                f"that can be drawn; got widths {widths} and dropped {dropped}"
+            )
         searches = []
         for beam_width in widths:
             steps: list[list[Candidate]] = []
@@ -140,12 +150,16 @@ def search_of(
 ) -> dict[str, Any]:
     """Return the state of one search from the candidates that `on_step` was given.
 
+    A dropped candidate whose probability is too small for a float is counted among the others; a
+    kept one is shown, with the smallest float there is.
+
     Raises: ValueError for a token without a label.
     """
     found, before = [], {(): 0.0}  # words so far -> log-probability in nats
     for candidates in steps:
         n_kept = sum(c.kept for c in candidates)  # they come first
-        shown = candidates[: n_kept + dropped]
+        best_dropped = candidates[n_kept : n_kept + dropped]
+        shown = [*candidates[:n_kept], *(c for c in best_dropped if math.exp(c.log_prob) >= TINY)]
         rows = []
         for c in shown:
             if c.tokens[-1] >= len(labels):
@@ -154,8 +168,8 @@ def search_of(
                 {
                     "parent": c.parent if found else None,
                     "label": labels[c.tokens[-1]],
-                    "probability": math.exp(c.log_prob - before[c.tokens[:-1]]),
-                    "product": math.exp(c.log_prob),
+                    "probability": max(math.exp(c.log_prob - before[c.tokens[:-1]]), TINY),
+                    "product": max(math.exp(c.log_prob), TINY),
                     "fate": "ended" if c.finished else "open" if c.kept else "dropped",
                 }
             )
@@ -283,7 +297,8 @@ def check_candidate(candidate: Any, where: str, before: list | None) -> dict[str
             raise TypeError(f"{where}['{key}'] must be a number, got {type(value).__name__}")
         if not 0 < value <= 1 + 1e-9:
             raise ValueError(f"{where}['{key}'] must be in (0, 1], got {value}")
-    if not math.isclose(product * candidate["probability"], candidate["product"], rel_tol=1e-3):
+    whole = max(product * candidate["probability"], TINY)
+    if not math.isclose(whole, candidate["product"], rel_tol=1e-3):
         raise ValueError(
             f"{where}['product'] must be {product} * {candidate['probability']}, "
             f"got {candidate['product']}"

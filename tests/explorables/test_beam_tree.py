@@ -158,7 +158,13 @@ def test_probabilities_in_figures(value, written):
         ({"dropped": -1}, ValueError, "dropped.*-1"),
         ({"widths": ()}, ValueError, "searches must number 1 to 5, got 0"),
         ({"widths": (2, 1)}, ValueError, r"searches\[1\] has 1"),
-        ({"widths": (30,)}, ValueError, "beam_width.*30"),
+        ({"widths": (30,), "step": None}, ValueError, r"widths.*30"),
+        ({"widths": ("2",)}, TypeError, "widths must be an int, got str"),
+        (
+            {"widths": (1, 4), "dropped": 9, "step": None},  # refused before the first step
+            ValueError,
+            r"at most 12.*widths \[1, 4\] and dropped 9",
+        ),
         ({"width": 4}, ValueError, r"width must be one of \[1, 2, 3\], got 4"),
         ({"start": " "}, ValueError, "start must not be blank"),
         ({"max_len": 31, "end_token": None}, ValueError, "1 to 30 steps, got 31"),
@@ -170,6 +176,35 @@ def test_bad_searches_are_refused(changes, error, words):
     arguments |= {"end_token": 0, "max_len": 4} | changes
     with pytest.raises(error, match=words):
         BeamTree.from_step(**arguments)
+
+
+@pytest.mark.parametrize("confidence", [800.0, 400.0])
+@pytest.mark.parametrize("end_token", [None, 0])
+def test_a_confident_model_whose_other_candidates_are_too_improbable_for_a_float(
+    confidence, end_token
+):
+    """At 400 nats a step the second factor is still a float, the product of two is none."""
+
+    def step(tokens, state):
+        logits = -confidence * torch.arange(5, dtype=torch.float64)
+        return logits.expand(len(tokens), 5), state
+
+    tree = BeamTree.from_step("sure", step, "abcde", PROMPT, end_token, 4, widths=(1, 2, 4))
+    greedy, *_, widest = tree.searches
+    assert greedy["steps"][0]["candidates"][0]["product"] == 1
+    for search in tree.searches:
+        for t, one in enumerate(search["steps"]):
+            shown = one["candidates"]
+            assert all(0 < c["product"] <= 1 and 0 < c["probability"] <= 1 for c in shown)
+            dropped = [c for c in shown if c["fate"] == "dropped"]
+            assert all(c["product"] > 1e-300 for c in dropped)
+            open_before = [c for c in search["steps"][t - 1]["candidates"] if c["fate"] == "open"]
+            parents = len(open_before) if t else 1
+            assert len(shown) + one["others"] == 5 * parents  # none is lost
+    kept = [c for c in widest["steps"][0]["candidates"] if c["fate"] != "dropped"]
+    assert len(kept) == 4 and kept[-1]["product"] == pytest.approx(2.2e-308, rel=0.02)
+    tree.width = 4
+    assert "2.2e-308" in tree.fallback_html()
 
 
 def put(path, value):
