@@ -309,7 +309,7 @@ QUIZ = [
         ],
         2,
         [
-            "Soft attention gives little weight, never none: only a mask gives exactly 0.",
+            "Soft attention gives little weight, never none (rounding apart): only a mask forbids.",
             "A weight does not tell: the states beside it have read the letter, too.",
             "Right. That is all a weight is: a share in one sum, at one step.",
             "How sure it is shows in the distribution over phonemes, after all of this.",
