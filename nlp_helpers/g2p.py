@@ -7,6 +7,7 @@ state)`, over the letters and phonemes of `data.cmudict`.
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from nlp_helpers.checks import check_int
 from nlp_helpers.data.cmudict import PHONEMES, Cmudict, encode_word
@@ -35,7 +36,8 @@ def phonemes_of(tokens: Sequence[int]) -> tuple[str, ...]:
 def pronounce(model, words: Sequence[str], batch_size: int = 256) -> list[tuple[str, ...]]:
     """Write the pronunciation of each word, greedily.
 
-    Words of like length are written together; the result is in the order of `words`.
+    Words of like length are written together, each up to its own limit (`max_phonemes`): the
+    result does not depend on the batch. It is in the order of `words`.
 
     Raises:
         ValueError: no words, a letter that is not a to z, batch_size < 1.
@@ -44,11 +46,11 @@ def pronounce(model, words: Sequence[str], batch_size: int = 256) -> list[tuple[
     found: list[tuple[str, ...]] = [()] * len(words)
     for rows, source, mask in _groups(words, batch_size):
         prompt = torch.full((len(rows), 1), START)
-        n_tokens = max_phonemes(words[rows[-1]])
+        n_tokens = max_phonemes(words[rows[-1]])  # the longest word's
         state = model.start(source, mask)
         written = generate(model.step, prompt, n_tokens, state=state, stop_token=END)
         for row, tokens in zip(rows, written[:, 1:].tolist(), strict=True):
-            found[row] = phonemes_of(tokens)
+            found[row] = phonemes_of(tokens[: max_phonemes(words[row])])
     return found
 
 
@@ -62,22 +64,23 @@ def pronounce_by_beam(
 ) -> list[list[Hypothesis]]:
     """The best hypotheses for each word, by beam search; best first (see `decoding.beam_search`).
 
+    Each word's search has its own limit (`max_phonemes`), whatever the batch.
+
     Raises:
         ValueError: as `pronounce` and `beam_search`.
         TypeError: a word that is not a string.
     """
     found: list[list[Hypothesis]] = [[]] * len(words)
+
+    def search(rows: list[int], source: Tensor, mask: Tensor) -> list[list[Hypothesis]]:
+        prompt, limit = torch.full((len(rows), 1), START), max_phonemes(words[rows[-1]])
+        state, penalty = model.start(source, mask), length_penalty
+        return beam_search(model.step, prompt, beam_width, limit, END, state, penalty)
+
     for rows, source, mask in _groups(words, batch_size):
-        hypotheses = beam_search(
-            model.step,
-            torch.full((len(rows), 1), START),
-            beam_width,
-            max_phonemes(words[rows[-1]]),
-            END,
-            state=model.start(source, mask),
-            length_penalty=length_penalty,
-        )
-        for row, best in zip(rows, hypotheses, strict=True):
+        for row, best in zip(rows, search(rows, source, mask), strict=True):
+            if max(len(one.tokens) for one in best) > max_phonemes(words[row]):  # went on too long
+                (best,) = search([row], *pad([encode_word(words[row])]))
             found[row] = best
     return found
 

@@ -5,7 +5,15 @@ import torch
 
 from nlp_helpers.data.cmudict import LETTERS, PHONEMES, Cmudict, encode_phonemes, encode_word
 from nlp_helpers.data.pairs import collate
-from nlp_helpers.g2p import END, START, error_rates, phonemes_of, pronounce, pronounce_by_beam
+from nlp_helpers.g2p import (
+    END,
+    START,
+    error_rates,
+    max_phonemes,
+    phonemes_of,
+    pronounce,
+    pronounce_by_beam,
+)
 from nlp_helpers.pretrained import build_seq2seq
 from nlp_helpers.training import TeacherForcingLoss, TrainConfig, train
 
@@ -83,6 +91,39 @@ def test_writing_is_bounded(learned):
     assert len(written) <= 2 * 3 + 5
 
 
+def test_the_limit_is_each_words_own_whatever_the_batch():
+    """A model that never ends is stopped at the same place, alone or beside longer words."""
+    torch.manual_seed(0)
+    endless = build_seq2seq(CONFIG).eval()
+    with torch.no_grad():
+        endless.decoder.output.bias[END] = -1e9
+        endless.decoder.output.bias[[0, START]] = -1e9
+    words = ["antidote", "at", "cat", "a"]
+    for word, written in zip(words, pronounce(endless, words), strict=True):
+        assert len(written) == max_phonemes(word)
+        assert pronounce(endless, [word]) == [written]
+    for width in (1, 3):
+        together = pronounce_by_beam(endless, words, width)
+        for word, found in zip(words, together, strict=True):
+            assert {len(hypothesis.tokens) for hypothesis in found} == {max_phonemes(word)}
+            (alone,) = pronounce_by_beam(endless, [word], width)
+            assert [one.tokens for one in alone] == [one.tokens for one in found]
+
+
+def test_some_hypotheses_end_and_some_do_not_whatever_the_batch():
+    torch.manual_seed(2)
+    model = build_seq2seq(CONFIG).eval()
+    words = ["antidote", "at", "cat", "a", "tack", "tacit"]
+    for penalty in (0.0, 1.0):
+        together = pronounce_by_beam(model, words, 5, penalty)
+        assert {one.finished for found in together for one in found} == {True, False}
+        for word, found in zip(words, together, strict=True):
+            (alone,) = pronounce_by_beam(model, [word], 5, penalty)
+            assert [(h.tokens, h.finished) for h in alone] == [
+                (h.tokens, h.finished) for h in found
+            ]
+
+
 def test_bad_words(learned):
     for words in ([], "cat"):
         with pytest.raises(ValueError, match="at least one word"):
@@ -108,10 +149,24 @@ def test_the_loss_is_the_mean_over_real_tokens():
         total -= sum(logits[t, y].item() for t, y in enumerate(batch.target_out[0]))
         count += batch.target_out.shape[1]
     assert together.item() == pytest.approx(total / count, rel=1e-5)
-    smoothed = TeacherForcingLoss(0.1)(model, collate(pairs[:1], START, END))
-    logits = model(batch.source, batch.target_in)[0]
-    assert smoothed.item() != pytest.approx(together.item())
-    assert torch.isfinite(logits).all()
     for wrong in (1.0, -0.1):
         with pytest.raises(ValueError, match="label_smoothing"):
             TeacherForcingLoss(wrong)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.35])
+def test_label_smoothing_mixes_the_target_with_all_tokens(smoothing):
+    """(1 - eps) * -log p(target) + eps * the mean of -log p over the vocabulary, by hand."""
+    torch.manual_seed(1)
+    model = build_seq2seq(CONFIG)
+    pairs = [(encode_word(w), encode_phonemes(p[0])) for w, p in WORDS.items()]
+    batch = collate(pairs, START, END)
+    log_p = model(batch.source, batch.target_in, batch.source_mask)[0].log_softmax(-1)
+    total, count = 0.0, 0
+    for row, (_, phonemes) in enumerate(pairs):
+        for t, token in enumerate([*phonemes, END]):
+            target, everything = -log_p[row, t, token], -log_p[row, t].mean()
+            total += ((1 - smoothing) * target + smoothing * everything).item()
+            count += 1
+    loss = TeacherForcingLoss(smoothing)(model, batch)
+    assert loss.item() == pytest.approx(total / count, rel=1e-5)
