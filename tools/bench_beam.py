@@ -26,7 +26,7 @@ UNTRAINED = {
     "decoder": "luong",
     "source_vocab_size": len(LETTERS),
     "vocab_size": len(PHONEMES),
-    "embedding_size": 128,
+    "embedding_size": 64,
     "hidden_size": 256,
     "n_layers": 2,
     "dropout": 0.0,

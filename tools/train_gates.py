@@ -5,8 +5,6 @@ recipe go two at a time, each on one thread; what is timed runs alone.
 """
 
 import datetime
-import functools
-import hashlib
 import itertools
 import multiprocessing
 import os
@@ -19,16 +17,12 @@ from torch import Tensor, nn
 
 from nlp_helpers.data.adding import MEAN_ERROR, adding_batch, adding_batches
 from nlp_helpers.data.batches import language_model_batches
-from nlp_helpers.data.corpora import load_corpus
-from nlp_helpers.data.tokenizers import CharTokenizer
 from nlp_helpers.experiments import save_experiment
-from nlp_helpers.metrics import perplexity
 from nlp_helpers.models.gru import GRU
 from nlp_helpers.models.lstm import LSTM
 from nlp_helpers.models.recurrent_lm import RecurrentLM
 from nlp_helpers.models.rnn import RNN
 from nlp_helpers.models.sru import SRU
-from nlp_helpers.pretrained import build_char_lm, save_checkpoint
 from nlp_helpers.reproducibility import set_seed
 from nlp_helpers.training import (
     CarriedStateLoss,
@@ -38,6 +32,7 @@ from nlp_helpers.training import (
     language_model_nll,
     train,
 )
+from tools.char_lm import library_docs, train_char_lm
 from tools.train_seq2seq import fused_run
 
 CELLS = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU, "SRU": SRU}
@@ -230,15 +225,6 @@ TEXT = {
 }
 
 
-@functools.cache
-def library_docs() -> tuple[CharTokenizer, dict[str, Tensor], dict[str, str]]:
-    """Tokenizer, token ids and text of each split."""
-    corpus = load_corpus("library-docs")
-    texts = {split: corpus.text(split) for split in ("train", "validation", "test")}
-    tokenizer = CharTokenizer.train(texts["train"])
-    return tokenizer, {split: tokenizer.encode(text) for split, text in texts.items()}, texts
-
-
 def text_model(name: str) -> RecurrentLM:
     tokenizer, _, _ = library_docs()
     cell, hidden_size, n_layers = TEXT["models"][name]
@@ -331,44 +317,13 @@ def cells_on_text() -> None:
 
 def char_lstm_library_docs() -> None:
     """The checkpoint of chapter 02: as chapter 01's, text and updates included, but an LSTM."""
-    set_seed(SEED)
-    tokenizer, ids, texts = library_docs()
-    config = {"cell": "lstm", "vocab_size": tokenizer.vocab_size, "embedding_size": 64}
-    config |= {"hidden_size": 251, "n_layers": 1, "dropout": 0.1}  # parameters as chapter 01's
-    model = build_char_lm(config)
+    config = {"cell": "lstm", "embedding_size": 64, "hidden_size": 251}  # weights as chapter 01's
+    config |= {"n_layers": 1, "dropout": 0.1}
     settings = TrainConfig(
         n_steps=7_000, learning_rate=2e-2, warmup=100, final_fraction=0.02, evaluate_every=1_000
     )
-    batches = language_model_batches(ids["train"], 64, 48)
-    with mock.patch.object(LSTM, "run", staticmethod(fused_run)):
-        history = train(
-            model, batches, CarriedStateLoss(), settings, lambda m: held_out_nll(m, "validation")
-        )
-    metrics = {
-        f"{split}_nats_per_character": evaluated(model, lambda m, s=split: held_out_nll(m, s))
-        for split in ("validation", "test")
-    }
-    metrics["test_perplexity_per_character"] = perplexity(metrics["test_nats_per_character"])
-    training = {
-        "seed": SEED,
-        "data": "library-docs, prose, train split",
-        "batch": [64, 48],
-        "date": datetime.date.today().isoformat(),
-        "data_sha256": hashlib.sha256(texts["train"].encode()).hexdigest(),
-        "characters": len(texts["train"]),
-        **vars(settings),
-        "seconds": round(history.seconds),
-        "torch": torch.__version__,
-    }
-    info = {
-        "kind": "char-lm",
-        "config": config,
-        "vocabulary": list(tokenizer.vocab.tokens),
-        "training": training,
-        "metrics": metrics,
-    }
-    save_checkpoint("char-lstm-library-docs", model, info)
-    print(metrics)
+    fused = mock.patch.object(LSTM, "run", staticmethod(fused_run))
+    train_char_lm("char-lstm-library-docs", config, settings, held_out_steps=64, within=fused)
 
 
 RECIPES: dict[str, Callable[[], None]] = {

@@ -66,9 +66,9 @@ class bucketed_batches:
 
     Each epoch shuffles the pairs, sorts them by the length of the source and then of the target
     (equal lengths stay shuffled), cuts that row into batches and shuffles the batches. So padding
-    is little, each pair comes exactly once an epoch, and no two epochs are alike. The last pairs
-    of the row may make one smaller batch. Equal seeds give equal epochs, in the order in which
-    they are walked.
+    is little, each pair comes exactly once an epoch, and each epoch is shuffled anew. The last
+    pairs of the row may make one smaller batch. Equal seeds give equal epochs, in the order in
+    which they are walked.
 
     Args:
         pairs: (source ids, target ids), the target without start and end.
