@@ -119,7 +119,7 @@ def sru_pairs() -> list[Pair]:
         given = (decay, increment, x.new_zeros(len(x), 256))
 
         def both_ways(recurrence, given=given):
-            torch.autograd.grad(recurrence(*given).square().mean(), given[:2])
+            return torch.autograd.grad(recurrence(*given).square().mean(), given[:2])
 
         loop, scan = partial(both_ways, linear_recurrence), partial(both_ways, parallel_scan)
         name = f"recurrence alone, loop with gradient, {time_steps} time steps"

@@ -19,8 +19,19 @@ def test_a_slower_function_has_a_ratio_above_one():
     assert row["ours_seconds"] > row["reference_seconds"] > 0.001
 
 
+def same_results(pair):
+    """Whether both sides of a pair do the same with the same input, and come to the same end."""
+    (model, x), (reference, same_x) = pair.ours.args, pair.reference.args
+    assert pair.ours.func is pair.reference.func
+    assert same_x is x
+    for mine, theirs in zip(model(x), reference(x), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)
+    return True
+
+
 def test_rnn_pairs_do_the_same_work():
     for pair in bench.rnn_pairs():
+        assert same_results(pair)
         pair.ours()
         pair.reference()
     names = [pair.name for pair in bench.rnn_pairs()]
@@ -72,8 +83,16 @@ def test_training_step_makes_gradients_and_inference_none():
 def test_sru_pairs_do_the_same_work():
     pairs = bench.sru_pairs()
     for pair in pairs:
-        pair.ours()
-        pair.reference()
+        mine, theirs = pair.ours(), pair.reference()
+        if pair.against == "parallel scan":  # the gradients of decay and increment
+            for a, b in zip(mine, theirs, strict=True):
+                torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+                assert a.any()
+        else:  # two different networks: the same input, outputs of the same size
+            (sru, x), (lstm, same_x) = pair.ours.args, pair.reference.args
+            assert pair.ours.func is pair.reference.func
+            assert same_x is x
+            assert sru(x)[0].shape == lstm(x)[0].shape
     assert [pair.against for pair in pairs] == ["our LSTM", "our LSTM", "parallel scan"] * 3
 
 

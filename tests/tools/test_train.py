@@ -4,12 +4,47 @@ import sys
 
 import pytest
 
+from nlp_helpers.data.cmudict import load_cmudict
 from nlp_helpers.experiments import EXPERIMENTS
-from nlp_helpers.pretrained import CHECKPOINTS
+from nlp_helpers.g2p import error_rates, pronounce
+from nlp_helpers.pretrained import CHECKPOINTS, load_checkpoint
 from tools import train
 
 # made by the recipe of another name, together with its experiment
 MADE_TOGETHER = {"g2p-lstm-luong": "g2p-180-seconds"}
+
+# what the chapters load; others may be there as well
+PROMISED_CHECKPOINTS = {
+    "char-rnn-library-docs",
+    "char-lstm-library-docs",
+    "g2p-lstm-attention",
+    "g2p-lstm-luong",
+    "g2p-lstm-plain",
+}
+PROMISED_EXPERIMENTS = {"adding-problem", "cells-on-text", "g2p-180-seconds"}
+G2P = sorted(name for name in PROMISED_CHECKPOINTS if name.startswith("g2p"))
+
+
+def test_what_the_chapters_load_is_there():
+    checkpoints = {path.stem for path in CHECKPOINTS.glob("*.json")}
+    experiments = {path.stem for path in EXPERIMENTS.glob("*.json")}
+    assert not PROMISED_CHECKPOINTS - checkpoints
+    assert not PROMISED_EXPERIMENTS - experiments
+
+
+@pytest.mark.parametrize("name", G2P)
+def test_stored_error_rates_are_of_the_whole_test_split_and_true(name):
+    """Every 19th test word, about 300 of them, written again: PER within 0.02 of the stored."""
+    dictionary, checkpoint = load_cmudict(), load_checkpoint(name)
+    metrics = checkpoint.info["metrics"]
+    for split in ("validation", "test"):
+        assert {row["words"] for row in metrics[split]} == {len(dictionary.words(split))}
+    (greedy,) = (row for row in metrics["test"] if row["beam_width"] == 1)
+    words = dictionary.words("test")[::19]
+    assert len(words) > 300
+    per, wer = error_rates(dictionary, words, pronounce(checkpoint.model, words))
+    assert per == pytest.approx(greedy["PER"], abs=0.02)
+    assert wer == pytest.approx(greedy["WER"], abs=0.1)
 
 
 def test_each_checkpoint_and_experiment_has_a_recipe():
