@@ -1,7 +1,5 @@
 """LSTM against torch.nn.LSTM in float64 and at awkward sizes; its gates against the equations."""
 
-import pickle
-
 import pytest
 import torch
 from torch import nn
@@ -48,22 +46,6 @@ def test_outputs_and_gradients_equal_torch(bias, bidirectional, n_layers, with_s
         for a, b in zip(mine, weights[: len(mine)], strict=True):
             torch.testing.assert_close(a.grad, b.grad, **CLOSE)
     assert (ours.cells[0].b is None) == (not bias)
-
-
-def test_one_sequence_of_one_step():
-    reference, ours = reference_and_ours()
-    x = sequences(1, 1)
-    torch.testing.assert_close(ours(x)[0], reference(x)[0], **CLOSE)
-
-
-def test_state_carries_over_from_one_half_of_a_sequence_to_the_other():
-    _, ours = reference_and_ours(num_layers=2)
-    x = sequences()
-    whole, last = ours(x)
-    first, state = ours(x[:, :4])
-    second, state = ours(x[:, 4:], state)
-    torch.testing.assert_close(torch.cat([first, second], dim=1), whole)
-    torch.testing.assert_close(state, last)
 
 
 def test_cell_is_one_step_of_the_layer():
@@ -126,18 +108,6 @@ def test_parameters_are_as_many_as_the_docstring_says():
     assert mine == 4 * HIDDEN * (WIDTH + HIDDEN + 1)
     theirs = sum(p.numel() for p in nn.LSTM(WIDTH, HIDDEN).parameters())
     assert theirs - mine == 4 * HIDDEN
-
-
-def test_dropout_training_mode_frozen_weights_and_pickle():
-    torch.manual_seed(0)
-    reference = nn.LSTM(WIDTH, HIDDEN, num_layers=2, batch_first=True, dropout=0.5)
-    ours = LSTM.from_torch(reference.requires_grad_(False))
-    assert ours.training
-    assert not any(p.requires_grad for p in ours.parameters())
-    x = torch.randn(BATCH, TIME, WIDTH)
-    assert not torch.equal(ours(x)[0], ours(x)[0])
-    torch.testing.assert_close(ours.eval()(x)[0], reference.eval()(x)[0])
-    assert torch.equal(pickle.loads(pickle.dumps(ours))(x)[0], ours(x)[0])
 
 
 @pytest.mark.parametrize(

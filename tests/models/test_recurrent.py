@@ -1,4 +1,7 @@
-"""What all recurrent layers share: padding masks, against torch's packed sequences."""
+"""What all recurrent layers share: copies of torch's, states carried over, padding masks."""
+
+import functools
+import pickle
 
 import pytest
 import torch
@@ -15,6 +18,7 @@ BATCH, TIME, WIDTH, HIDDEN = 13, 7, 37, 19
 LENGTHS = torch.tensor([7, 1, 3, 6, 7, 2, 5, 4, 1, 6, 3, 7, 2])
 PAIRS = [(RNN, nn.RNN), (LSTM, nn.LSTM), (GRU, nn.GRU)]
 ALL = [RNN, LSTM, GRU, SRU]
+GRU_OF_THE_PAPER = functools.partial(GRU, reset="before")
 
 
 def right_padding(lengths=LENGTHS):
@@ -43,6 +47,41 @@ def results(model, x, state, mask=None, lengths=None):
 def first_states(model, batch=BATCH, dtype=torch.float64):
     shape = (model.n_layers * model.directions, batch, model.hidden_size)
     return tuple(torch.randn(shape, dtype=dtype) for _ in range(model.n_states))
+
+
+@pytest.mark.parametrize(("ours_class", "torch_class"), PAIRS)
+def test_one_sequence_of_one_step(ours_class, torch_class):
+    torch.manual_seed(0)
+    reference = torch_class(WIDTH, HIDDEN, batch_first=True, dtype=torch.float64)
+    x = torch.randn(1, 1, WIDTH, dtype=torch.float64)
+    mine, theirs = ours_class.from_torch(reference)(x)[0], reference(x)[0]
+    torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("model_class", [*ALL, GRU_OF_THE_PAPER])
+def test_state_carries_over_from_one_half_of_a_sequence_to_the_other(model_class):
+    torch.manual_seed(0)
+    model = model_class(WIDTH, HIDDEN, n_layers=2).double()
+    x = torch.randn(BATCH, TIME, WIDTH, dtype=torch.float64)
+    whole, last = model(x)
+    first, state = model(x[:, :4])
+    second, state = model(x[:, 4:], state)
+    torch.testing.assert_close(torch.cat([first, second], dim=1), whole)
+    for mine, theirs in zip(parts(state), parts(last), strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+@pytest.mark.parametrize(("ours_class", "torch_class"), PAIRS)
+def test_dropout_training_mode_frozen_weights_and_pickle(ours_class, torch_class):
+    torch.manual_seed(0)
+    reference = torch_class(WIDTH, HIDDEN, num_layers=2, batch_first=True, dropout=0.5)
+    ours = ours_class.from_torch(reference.requires_grad_(False))
+    assert ours.training
+    assert not any(p.requires_grad for p in ours.parameters())
+    x = torch.randn(BATCH, TIME, WIDTH)
+    assert not torch.equal(ours(x)[0], ours(x)[0])
+    torch.testing.assert_close(ours.eval()(x)[0], reference.eval()(x)[0])
+    assert torch.equal(pickle.loads(pickle.dumps(ours))(x)[0], ours(x)[0])
 
 
 @pytest.mark.parametrize(("ours_class", "torch_class"), PAIRS)
