@@ -14,7 +14,7 @@ from nlp_helpers.g2p import pronounce, pronounce_by_beam
 from nlp_helpers.pretrained import CHECKPOINTS, build_seq2seq, load_checkpoint
 from nlp_helpers.reproducibility import set_seed
 
-CHECKPOINT = "g2p-lstm-attention"
+CHECKPOINT = "g2p-lstm-luong"
 WIDTHS = (1, 2, 4, 8, 16)
 N_WORDS = 128
 TITLE = f"Beam search against greedy decoding, CMUdict, {N_WORDS} words in one batch"
@@ -28,7 +28,7 @@ UNTRAINED = {
     "vocab_size": len(PHONEMES),
     "embedding_size": 64,
     "hidden_size": 256,
-    "n_layers": 2,
+    "n_layers": 1,
     "dropout": 0.0,
 }
 

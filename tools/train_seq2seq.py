@@ -1,7 +1,7 @@
 """The long runs of chapter 03, all on CMUdict: letters to phonemes.
 
-The 180-second run (a stated figure), the shipped checkpoint, and the comparison of decoders. They
-are started by tools/train.py, under the names in `RECIPES`.
+What 180 seconds of training reach, with attention and without; the weights are shipped. Both are
+started by tools/train.py, under the names in `RECIPES`.
 """
 
 import datetime
@@ -114,7 +114,7 @@ def how_trained(settings: TrainConfig, batch_size: int, history: History) -> dic
     }
 
 
-SHORT = TrainConfig(n_steps=4_400, learning_rate=8e-3, warmup=200, final_fraction=0.01)
+SHORT = TrainConfig(n_steps=5_500, learning_rate=8e-3, warmup=200, final_fraction=0.01)
 SHORT_BATCH = 128
 
 
@@ -138,13 +138,19 @@ def described(config: dict, training: dict, metrics: dict) -> dict:
 
 
 def g2p_180_seconds() -> None:
-    """What 180 seconds of training on two cores reach; the weights stay, to be compared."""
+    """What 180 seconds of training on two cores reach; the weights stay, to be compared.
+
+    The number of updates is fixed, so that the weights are the same everywhere; on two quiet cores
+    they take less than 180 seconds, and the result says how long they took.
+    """
     model, history = fit(SMALL, SHORT, SHORT_BATCH)
     print(f"{n_parameters(model):,} parameters, {history.seconds:.0f} s", flush=True)
+    if history.seconds > 180:
+        print("over 180 seconds: this machine is busy, or slower than two of its authors' cores")
     training = how_trained(SHORT, SHORT_BATCH, history)
     found = scores(model)
     result = {
-        "question": "Which error rates does a small model reach after 180 seconds of training?",
+        "question": f"Which error rates are reached after {history.seconds:.0f} s of training?",
         "date": datetime.date.today().isoformat(),
         "seed": SEED,
         "settings": {"config": SMALL, "parameters": n_parameters(model), "training": training},
@@ -162,42 +168,7 @@ def g2p_lstm_plain() -> None:
     save_checkpoint("g2p-lstm-plain", model, described(config, training, scores(model)))
 
 
-def g2p_decoders() -> None:
-    """The short run for another decoder and another cell, at equal numbers of updates."""
-    rows = []
-    for decoder, cell in (("bahdanau", "lstm"), ("luong", "gru")):
-        config = {**SMALL, "decoder": decoder, "cell": cell}
-        model, history = fit(config, SHORT, SHORT_BATCH)
-        row = {"decoder": decoder, "cell": cell, "parameters": n_parameters(model)}
-        rows.append({**row, "seconds": round(history.seconds, 1), **scores(model, widths=(1,))})
-    result = {
-        "question": "Is another decoder, or another cell, better at equal numbers of updates?",
-        "date": datetime.date.today().isoformat(),
-        "seed": SEED,
-        "settings": {"config": SMALL, "batch_size": SHORT_BATCH, **vars(SHORT)},
-        "results": rows,
-    }
-    save_experiment("g2p-decoders", result)
-
-
-LONG_BATCH = 128
-LONG = {**SMALL, "n_layers": 2, "dropout": 0.1}
-LONG_SETTINGS = TrainConfig(
-    n_steps=12_000, learning_rate=6e-3, warmup=400, final_fraction=0.002, evaluate_every=1_000
-)
-
-
-def g2p_lstm_attention() -> None:
-    """The checkpoint that chapter 03 looks at: two layers, dropout, longer training."""
-    model, history = fit(LONG, LONG_SETTINGS, LONG_BATCH)
-    print(f"{n_parameters(model):,} parameters, {history.seconds:.0f} s", flush=True)
-    training = how_trained(LONG_SETTINGS, LONG_BATCH, history)
-    save_checkpoint("g2p-lstm-attention", model, described(LONG, training, scores(model)))
-
-
 RECIPES: dict[str, Callable[[], None]] = {
     "g2p-180-seconds": g2p_180_seconds,
     "g2p-lstm-plain": g2p_lstm_plain,
-    "g2p-decoders": g2p_decoders,
-    "g2p-lstm-attention": g2p_lstm_attention,
 }

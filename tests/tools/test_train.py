@@ -17,11 +17,10 @@ MADE_TOGETHER = {"g2p-lstm-luong": "g2p-180-seconds"}
 PROMISED_CHECKPOINTS = {
     "char-rnn-library-docs",
     "char-lstm-library-docs",
-    "g2p-lstm-attention",
     "g2p-lstm-luong",
     "g2p-lstm-plain",
 }
-PROMISED_EXPERIMENTS = {"adding-problem", "cells-on-text", "g2p-180-seconds"}
+PROMISED_EXPERIMENTS = {"adding-problem", "cells-on-text", "forget-bias", "g2p-180-seconds"}
 G2P = sorted(name for name in PROMISED_CHECKPOINTS if name.startswith("g2p"))
 
 
