@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from nlp_helpers.explorables.alignment import verdict
+from nlp_helpers.explorables.beam_tree import hypotheses, per_token, probability
+from nlp_helpers.explorables.gate_traces import label
 from nlp_helpers.explorables.gradient_lag import gradient_norms
 from nlp_helpers.explorables.hello_stepper import forward
 from tests.book import browser_checks
@@ -20,7 +23,9 @@ from tests.book.browser_checks import Watch, axe_violations, find_axe, too_wide,
 from tests.book.built_site import pages_of, served
 from tools import chromium
 
-CHAPTER = "notebooks/01_rnn"
+CONTENTS = Path(__file__).resolve().parents[2] / "_toc.yml"
+CHAPTERS = re.findall(r"- file: (notebooks/\S+)", CONTENTS.read_text(encoding="utf-8"))
+FIRST = CHAPTERS[0]
 LANDING = "book/intro"
 PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"  # a GIF of one pixel
 # a figure higher than the window is photographed in a higher window, into which these would slide
@@ -61,6 +66,7 @@ def new_page(browser: Browser, homes) -> Iterator[Callable[..., tuple[Page, Watc
         width, height = SIZES[size]
         page = browser.new_page(viewport={"width": width, "height": height}, **options)
         page.set_default_timeout(10_000)
+        page.set_default_navigation_timeout(60_000)  # a busy machine must not fail a test
         opened.append((page, Watch(page, homes.get(home, home))))
         return opened[-1]
 
@@ -71,10 +77,32 @@ def new_page(browser: Browser, homes) -> Iterator[Callable[..., tuple[Page, Watc
 
 
 @pytest.fixture
-def chapter(new_page, homes) -> Page:
+def chapter(request, new_page, homes) -> Page:
+    """The first chapter, or the one that a test is given by `every_chapter` or `only_in`."""
+    name = getattr(request, "param", FIRST)
+    if name not in CHAPTERS:
+        pytest.skip(f"the book has no chapter {name} yet")
     page, _ = new_page()
-    assert visit(page, f"{homes['file']}{CHAPTER}.html") == []
+    assert visit(page, f"{homes['file']}{name}.html") == []
     return page
+
+
+every_chapter = pytest.mark.parametrize("chapter", CHAPTERS, indirect=True)
+
+
+def numbered(number: str) -> str:
+    """Return the name of a chapter: "02" -> "notebooks/02_lstm_gru_sru", "02" if there is none."""
+    return next((name for name in CHAPTERS if Path(name).name.startswith(f"{number}_")), number)
+
+
+def only_in(number: str) -> pytest.MarkDecorator:
+    """Give a test the one chapter whose explorables it operates."""
+    return pytest.mark.parametrize("chapter", [numbered(number)], indirect=True)
+
+
+def source_of(root: Path, page: Page) -> nbformat.NotebookNode:
+    """The notebook that a chapter's page was made of."""
+    return nbformat.read(root / "notebooks" / f"{Path(page.url).stem}.ipynb", as_version=4)
 
 
 def names(site: Path) -> list[str]:
@@ -103,18 +131,23 @@ def test_every_page_is_quiet_typeset_and_asks_nobody_else(
     assert len(problems) >= 8
     assert {name: found for name, found in problems.items() if found} == {}
     assert outside == 0
-    if sizes:
-        loaded, requests = sizes[f"{CHAPTER}.html"]
-        record_property("chapter_bytes", loaded)
+    for name in CHAPTERS if sizes else []:
+        loaded, requests = sizes[f"{name}.html"]
+        record_property(f"{name}_bytes", loaded)
         record_property("outside_requests", outside)
         with capsys.disabled():
-            print(f"\nchapter page: {loaded:,} bytes in {requests} requests, {outside} elsewhere")
+            print(f"\n{name}: {loaded:,} bytes in {requests} requests, {outside} elsewhere")
         assert 100_000 < loaded < 6_000_000
 
 
-def test_all_equations_of_the_chapter_have_their_numbers(chapter, root):
-    notebook = nbformat.read(root / f"{CHAPTER}.ipynb", as_version=4)
-    text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+def test_every_notebook_of_the_contents_is_a_chapter_here(toc):
+    assert [name for name in toc if name.startswith("notebooks/")] == CHAPTERS
+
+
+@every_chapter
+def test_all_equations_of_a_chapter_have_their_numbers(chapter, root):
+    cells = source_of(root, chapter).cells
+    text = "\n".join(c.source for c in cells if c.cell_type == "markdown")
     wanted = [f"({number})" for number in re.findall(r"\\tag\{(\w+)\}", text)]
     assert wanted[:3] == ["(1)", "(2)", "(3)"]
     assert browser_checks.equation_tags(chapter) == wanted
@@ -127,13 +160,11 @@ def test_no_page_scrolls_sideways_in_either_theme(new_page, homes, site, size):
         page, _ = new_page(size=size, color_scheme="light")
         visit(page, homes["file"] + name)
         wide[name] = too_wide(page)
+        page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+        use(page)
         for scheme in ("dark", "light"):
             page.emulate_media(color_scheme=scheme)  # the book follows the system
             expect(page.locator("html")).to_have_attribute("data-theme", scheme)
-            # hidden cells opened, and the reader's longest input
-            page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
-            if page.get_by_label("Input letters").count():
-                page.get_by_label("Input letters").fill("hellohello")
             wide[name] += too_wide(page) + browser_checks.math_problems(page)
         page.close()
     assert {name: found for name, found in wide.items() if found} == {}
@@ -142,34 +173,40 @@ def test_no_page_scrolls_sideways_in_either_theme(new_page, homes, site, size):
 # ---- finding one's way ----
 
 
-@pytest.mark.parametrize("home", ["file", "http"])
-def test_search_finds_the_chapter_on_vanishing_gradients(new_page, homes, home):
+SEARCHED = {"vanishing gradient": "01", "forget gate": "02", "beam search": "03"}
+
+
+@pytest.mark.parametrize(
+    ("words", "home"), [*((words, "file") for words in SEARCHED), ("vanishing gradient", "http")]
+)
+def test_search_finds_the_chapter(new_page, homes, root, home, words):
+    name = numbered(SEARCHED[words])
+    if name not in CHAPTERS:
+        pytest.skip(f"the book has no chapter {name} yet")
     page, watch = new_page(home)
     visit(page, f"{homes[home]}{LANDING}.html")
     page.keyboard.press("Control+k")
     box = page.locator("input[type=search]:visible")
     expect(box).to_be_focused()
-    page.keyboard.type("vanishing gradient")
+    page.keyboard.type(words)
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile(r"/search\.html\?q=vanishing\+gradient"))
-    found = page.locator("#search-results ul.search li a")
+    expect(page).to_have_url(re.compile(r"/search\.html\?q=" + words.replace(" ", r"\+")))
     expect(page.locator("#search-results")).to_contain_text("found")
-    listed = [link.get_attribute("href") for link in found.all()]
-    assert any(f"{CHAPTER}.html" in address for address in listed)
-    link = page.locator(f'#search-results a[href*="{CHAPTER}.html"]').first
-    link.click()
-    expect(page).to_have_url(re.compile(re.escape(f"{CHAPTER}.html")))
-    expect(page.locator(".bd-article h1")).to_contain_text("Recurrent neural networks")
+    page.locator(f'#search-results ul.search li a[href*="{name}.html"]').first.click()
+    expect(page).to_have_url(re.compile(re.escape(f"{name}.html")))
+    title = source_of(root, page).cells[0].source.splitlines()[0]
+    expect(page.locator(".bd-article h1")).to_contain_text(title.removeprefix("# "))
     assert page.evaluate(browser_checks.READY) == []
     assert watch.outside == []
 
 
-def test_the_index_leads_to_the_landing_page_and_on_to_the_chapter(new_page, homes):
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_the_index_leads_to_the_landing_page_and_on_to_the_chapter(new_page, homes, name):
     page, _ = new_page()
     page.goto(f"{homes['file']}index.html")
     page.wait_for_url(f"**/{LANDING}.html")
-    page.get_by_role("navigation").locator(f'a[href*="{Path(CHAPTER).name}"]').first.click()
-    page.wait_for_url(f"**/{CHAPTER}.html")
+    page.get_by_role("navigation").locator(f'a[href*="{Path(name).name}"]').first.click()
+    page.wait_for_url(f"**/{name}.html", wait_until="commit")
 
 
 def test_the_theme_switch_works_by_keyboard_and_is_remembered(chapter):
@@ -212,7 +249,7 @@ def test_the_sidebar_closes_and_opens_by_mouse_and_keyboard(chapter):
 
 def test_the_sidebar_of_a_phone_opens_and_closes_with_escape(new_page, homes):
     page, _ = new_page(size="phone", reduced_motion="reduce")
-    visit(page, f"{homes['file']}{CHAPTER}.html")
+    visit(page, f"{homes['file']}{FIRST}.html")
     glossary = page.get_by_role("link", name="Glossary").first
     expect(glossary).not_to_be_in_viewport()
     page.locator("button.primary-toggle:visible").click()
@@ -226,12 +263,15 @@ def test_the_sidebar_of_a_phone_opens_and_closes_with_escape(new_page, homes):
     page.wait_for_url("**/book/glossary.html")
 
 
-def test_hidden_cells_open_by_mouse_and_keyboard(chapter):
-    for tag, content in (("tag_solution", "def "), ("tag_hide-input", "(")):
-        cells = chapter.locator(f".cell.{tag}").filter(has=chapter.locator("details"))
-        assert cells.count() >= 4, tag
+@every_chapter
+def test_hidden_cells_open_by_mouse_and_keyboard(chapter, root):
+    tagged = [(c.metadata.get("tags", []), c.source) for c in source_of(root, chapter).cells]
+    for tag in ("solution", "hide-input"):
+        sources = [source for tags, source in tagged if tag in tags]
+        cells = chapter.locator(f".cell.tag_{tag}").filter(has=chapter.locator("details"))
+        assert cells.count() == len(sources) >= 3, tag
         assert cells.locator("details[open]").count() == 0, tag
-        for cell, key in zip(cells.all()[:3], (None, "Enter", "Space"), strict=True):
+        for cell, source, key in zip(cells.all(), sources, (None, "Enter", "Space"), strict=False):
             summary = cell.locator("summary")
             code = cell.locator("details .cell_input pre").first
             expect(code).to_be_hidden()
@@ -241,7 +281,7 @@ def test_hidden_cells_open_by_mouse_and_keyboard(chapter):
             else:
                 summary.click()
             expect(code).to_be_visible()
-            assert content in code.inner_text()
+            assert code.inner_text().split() == source.split()
             expect(summary).to_contain_text("Hide")
             summary.press("Enter")
             expect(code).to_be_hidden()
@@ -250,7 +290,15 @@ def test_hidden_cells_open_by_mouse_and_keyboard(chapter):
 # ---- explorables: operated as in the page, checked against Python ----
 
 
+def named(page: Page) -> list[str]:
+    """The names of a page's explorables."""
+    return page.locator("[data-explorable]").evaluate_all(
+        "all => all.map(n => n.dataset.explorable)"
+    )
+
+
 def explorable(page: Page, name: str) -> Locator:
+    assert named(page).count(name) == 1, f"{page.url} has {named(page)}, not {name}"
     found = page.locator(f'[data-explorable="{name}"] .nlpx-live')
     found.scroll_into_view_if_needed()
     return found
@@ -267,6 +315,39 @@ def numbers(text: str) -> list[float]:
     return [float(number.replace("\u2212", "-")) for number in found]
 
 
+# All sliders to their ends, all questions answered, the longest word, a curve pinned: in one go,
+# since mouse and keyboard have their own tests.
+USE = """() => {
+  const tell = (node, kind) => node.dispatchEvent(new Event(kind, { bubbles: true }));
+  for (const part of document.querySelectorAll(".nlpx-live")) {
+    for (const slider of part.querySelectorAll("input[type=range]")) {
+      slider.value = slider.max;
+      tell(slider, "input");
+    }
+    for (const list of part.querySelectorAll("select.nlpx-words")) {
+      const [longest] = [...list.options].sort((a, b) => b.text.length - a.text.length);
+      list.value = longest.value;
+      tell(list, "change");
+    }
+    for (const options of part.querySelectorAll("fieldset.nlpx-question")) {
+      options.querySelector("input").click();
+    }
+  }
+}"""
+
+
+def use(page: Page) -> None:
+    """Bring whatever explorables a page has into a state with more to see, or to be too wide."""
+    page.evaluate(USE)
+    for text in page.get_by_label("Input letters").all():
+        text.fill("hellohello")
+    for button in page.get_by_role("button", name="Pin this curve").all():
+        button.click()
+    for tile in page.locator(".nlpx-target").all()[:1]:
+        tile.click()
+
+
+@only_in("01")
 def test_hello_stepper_by_mouse_and_keyboard(chapter):
     part, state = explorable(chapter, "hello-stepper"), state_of(chapter, "hello-stepper")
     status = part.locator(".nlpx-status")
@@ -306,6 +387,7 @@ def test_hello_stepper_by_mouse_and_keyboard(chapter):
     expect(part.locator("caption").filter(has_text="got its number")).to_contain_text("unit 3")
 
 
+@only_in("01")
 def test_gradient_lag_by_mouse_and_keyboard(chapter):
     part, state = explorable(chapter, "gradient-lag"), state_of(chapter, "gradient-lag")
     status, readout = part.locator(".nlpx-status"), part.locator(".nlpx-readout")
@@ -348,8 +430,199 @@ def test_gradient_lag_by_mouse_and_keyboard(chapter):
     expect(part.locator(".nlpx-legend")).to_contain_text("1: ρ = 0.50, tanh")
 
 
+def gates_say(part: Locator, state: dict, unit: int, t: int) -> None:
+    """Status and table have the values of a unit at character t, and the note tells of the unit."""
+    column, notes = state["units"].index(unit), dict(state["notes"])
+    wanted = [float(trace["values"][column].split(" ")[t - 1]) for trace in state["traces"]]
+    status, where = part.locator(".nlpx-status"), f"character {t} of {len(state['text'])}, "
+    expect(status).to_contain_text(f"Unit {unit}, {where}")
+    assert numbers(status.inner_text()) == wanted
+    assert numbers(part.locator(".nlpx-panel tbody").inner_text()) == wanted
+    note = f"Unit {unit}: {notes[unit]}" if unit in notes else ""
+    expect(part.locator(".nlpx-unit-note")).to_have_text(note)
+
+
+@only_in("02")
+def test_gate_traces_by_mouse_and_keyboard(chapter):
+    part, state = explorable(chapter, "gate-traces"), state_of(chapter, "gate-traces")
+    units, unit, count = state["units"], state["unit"], len(state["text"])
+    tiles = part.locator(".nlpx-tile")
+
+    def coloured_by(trace: dict) -> None:
+        expect(part.locator(".nlpx-panel tr.nlpx-current th")).to_have_text(label(trace))
+        shown = tiles.evaluate_all("all => all.map(tile => Number(tile.dataset.value))")
+        assert shown == [float(v) for v in trace["values"][units.index(unit)].split(" ")]
+
+    assert tiles.count() == count >= 100
+    gates_say(part, state, unit, 1)
+    tiles.nth(39).click()
+    gates_say(part, state, unit, 40)
+    chapter.keyboard.press("ArrowRight")
+    expect(tiles.nth(40)).to_be_focused()
+    gates_say(part, state, unit, 41)
+    chapter.keyboard.press("End")
+    gates_say(part, state, unit, count)
+    part.get_by_label("Unit", exact=True).press("End")
+    gates_say(part, state, units[-1], count)
+    part.get_by_role("button", name="Previous unit").click()
+    gates_say(part, state, units[-2], count)
+    unit = state["notes"][0][0]
+    part.get_by_label("Units worth a look").select_option(str(unit))
+    gates_say(part, state, unit, count)
+    part.locator(".nlpx-choice label").last.click()
+    coloured_by(state["traces"][-1])
+    chapter.keyboard.press("ArrowLeft")
+    coloured_by(state["traces"][-2])
+    tiles.nth(19).hover()
+    expect(part.locator(".nlpx-panel caption")).to_contain_text(f"Unit {unit} after character 20,")
+
+
+def steps_through(part: Locator, search: dict) -> None:
+    """Press Next to the end; every step says what it keeps, and draws Python's numbers."""
+    said = part.locator(".nlpx-status")
+    part.get_by_label("Step", exact=True).press("Home")
+    for t, step in enumerate(search["steps"], start=1):
+        part.get_by_role("button", name="Next").press("Enter")
+        over = t == len(search["steps"])
+        expect(said).to_contain_text(f"Step {t}: ")
+        expect(said).to_contain_text("The search is over." if over else "")
+        drawn = part.locator(f'.nlpx-node[data-t="{t}"]')
+        values = drawn.evaluate_all("all => all.map(n => [+n.dataset.i, +n.dataset.value])")
+        assert sorted(values) == [[i, c["product"]] for i, c in enumerate(step["candidates"])]
+        kept = [c for c in step["candidates"] if c["fate"] != "dropped"]
+        for candidate in kept if len(kept) == 1 or not over else kept[:1]:
+            assert probability(candidate["product"]) in said.inner_text()
+
+
+def ranks(part: Locator, search: dict, ranking: str) -> None:
+    """The table of what was found has Python's hypotheses in Python's order."""
+    score = per_token if ranking == "per token" else lambda h: h["product"]
+    found = sorted(hypotheses(search), key=score, reverse=True)
+    rows = part.locator(".nlpx-found tbody tr")
+    expect(rows).to_have_count(len(found))
+    for row, h in zip(rows.all(), found, strict=True):
+        cells = row.locator("th, td").all_inner_texts()
+        assert cells[0] == " ".join(h["words"])
+        assert cells[1:3] == [probability(h["product"]), probability(per_token(h))]
+
+
+@only_in("03")
+@pytest.mark.parametrize("name", ["beam-straw-hat", "beam-word"])
+def test_beam_trees_by_mouse_and_keyboard(chapter, name):
+    part, state = explorable(chapter, name), state_of(chapter, name)
+    searches = {search["width"]: search for search in state["searches"]}
+    assert list(searches) == [1, 2, 3]
+    widths = part.locator("fieldset", has_text="Beam width k")
+    widths.locator("label").first.click()
+    steps_through(part, searches[1])
+    ranks(part, searches[1], "product")
+    for width in (2, 3):
+        widths.get_by_label(str(width - 1), exact=True).press("ArrowRight")
+        expect(widths.get_by_label(str(width), exact=True)).to_be_checked()
+        steps_through(part, searches[width])
+        ranks(part, searches[width], "product")
+        part.locator("label", has_text="per token").click()
+        ranks(part, searches[width], "per token")
+        part.get_by_label("per token", exact=True).press("ArrowLeft")
+        ranks(part, searches[width], "product")
+    node = part.locator('.nlpx-node[data-t="1"][data-i="0"]')
+    node.click()
+    first = searches[3]["steps"][0]["candidates"]
+    says = part.locator(".nlpx-readout")
+    expect(says).to_contain_text(f"“{first[0]['label']}”: {probability(first[0]['product'])};")
+    chapter.keyboard.press("ArrowDown")
+    expect(says).to_contain_text(f"“{first[1]['label']}”: {probability(first[1]['product'])};")
+
+
+@only_in("03")
+def test_the_slides_beam_search_has_their_numbers(chapter):
+    part = explorable(chapter, "beam-straw-hat")
+    said = part.locator(".nlpx-status")
+    part.locator("fieldset", has_text="Beam width k").locator("label").nth(1).click()
+    part.get_by_label("Step", exact=True).press("Home")
+    for words in (
+        ["“straw” (0.2) and “man” (0.1) are kept"],
+        ["“straw hat” (0.06) and “man with” (0.03) are kept"],
+        ["“straw hat <end>” ends with probability 0.006", "“man with straw” (0.009) is kept"],
+        ["“man with straw hat” (0.0036) is kept", "“straw hat <end>” is first with 0.006, before"],
+    ):
+        part.get_by_role("button", name="Next").click()
+        for each in words:
+            expect(said).to_contain_text(each)
+    part.locator("label", has_text="per token").click()
+    expect(said).to_contain_text("“man with straw hat” is first with 0.245, before")
+    expect(said).to_contain_text("“straw hat <end>” with 0.182.")
+
+
+def alignment_reads(part: Locator, item: dict) -> list[list[float]]:
+    """Heading, status and table are those of an item, whose weights are returned."""
+    words, sounds = item["word"], " ".join(item["phonemes"])
+    expect(part.locator(".nlpx-heading")).to_contain_text(f"{words} → {sounds}")
+    expect(part.locator(".nlpx-status")).to_contain_text(
+        f"{words} is read as {sounds}: {verdict(item)}"
+    )
+    weights = [[float(weight) for weight in line.split(" ")] for line in item["weights"]]
+    cells = part.locator(".nlpx-weights tbody td")
+    shown = cells.evaluate_all("all => all.map(cell => Number(cell.dataset.value))")
+    assert shown == [weight for row in weights for weight in row]
+    return weights
+
+
+def alignment_marks(part: Locator, side: str, text: str, weights: list[float]) -> None:
+    """The status tells the large weights of a phoneme or letter, its partners show them all."""
+    status = part.locator(".nlpx-status")
+    noticed = sorted((w for w in weights if w >= 0.1), reverse=True) or [0.1, max(weights)]
+    expect(status).to_contain_text(f"{side} {text} ")
+    said = numbers(status.inner_text())
+    assert said[: len(noticed)] == noticed or said[:1] == [max(weights)]
+    partners = part.locator(".nlpx-source" if side == "phoneme" else ".nlpx-target")
+    labels = [tile.get_attribute("aria-label") for tile in partners.all()]
+    assert [numbers(each) for each in labels] == [[weight] for weight in weights]
+
+
+@only_in("03")
+def test_alignment_marks_by_mouse_and_keyboard(chapter):
+    part, item = explorable(chapter, "alignment"), state_of(chapter, "alignment")["items"][0]
+    phonemes, letters = part.locator(".nlpx-target"), part.locator(".nlpx-source")
+    weights = alignment_reads(part, item)
+    phonemes.first.click()
+    alignment_marks(part, "phoneme", item["phonemes"][0], weights[0])
+    chapter.keyboard.press("ArrowRight")
+    expect(phonemes.nth(1)).to_be_focused()
+    alignment_marks(part, "phoneme", item["phonemes"][1], weights[1])
+    chapter.keyboard.press("ArrowUp")
+    best = int(np.argmax(weights[1]))
+    expect(letters.nth(best)).to_be_focused()
+    alignment_marks(part, "letter", item["word"][best], [row[best] for row in weights])
+    chapter.keyboard.press("Escape")
+    alignment_reads(part, item)
+    last = len(item["word"]) - 1
+    letters.nth(last).hover()
+    alignment_marks(part, "letter", item["word"][last], [row[last] for row in weights])
+
+
+@only_in("03")
+def test_words_of_the_alignment_by_mouse_and_keyboard(chapter):
+    part, items = explorable(chapter, "alignment"), state_of(chapter, "alignment")["items"]
+    words, wrong = part.locator(".nlpx-words"), [item for item in items if not item["correct"]]
+    assert len(items) >= 200
+    part.get_by_role("button", name="Next").click()
+    alignment_reads(part, items[1])
+    words.press("ArrowDown")
+    alignment_reads(part, items[2])
+    part.locator("label", has_text=f"{len(wrong)} wrong").click()
+    expect(words.locator("option")).to_have_count(len(wrong))
+    words.press("End")
+    alignment_reads(part, wrong[-1])
+    part.get_by_label(f"{len(wrong)} wrong").press("ArrowLeft")
+    expect(words.locator("option")).to_have_count(len(items))
+    part.get_by_label("Find a word").press_sequentially(items[-1]["word"])
+    alignment_reads(part, items[-1])
+
+
+@every_chapter
 def test_quiz_by_mouse_and_keyboard(chapter):
-    name = chapter.locator('[data-explorable^="quiz"]').get_attribute("data-explorable")
+    (name,) = [name for name in named(chapter) if name.startswith("quiz")]
     part, questions = explorable(chapter, name), state_of(chapter, name)["questions"]
     status = part.locator(".nlpx-status")
     assert len(questions) >= 5
@@ -364,29 +637,29 @@ def test_quiz_by_mouse_and_keyboard(chapter):
         chapter.keyboard.press("ArrowUp")
         expect(box.locator("input").nth(right)).to_be_checked()
         expect(box.locator(".nlpx-feedback")).to_contain_text("Right.")
-        said = box.locator(".nlpx-feedback").inner_text()
+        said = re.sub(r"[`*]", "", box.locator(".nlpx-feedback").inner_text()).split()
         words = re.sub(r"[`*]", "", question["explanations"][right]).split()
-        assert said.split()[-len(words) :] == words
+        assert said[-len(words) :] == words
         expect(status).to_contain_text(f"{i + 1} of {len(questions)} right")
     part.get_by_role("button", name="Clear my answers").press("Enter")
     expect(status).to_have_text(f"No answer yet, {len(questions)} questions.")
 
 
-def test_without_javascript_the_explorables_are_tables(new_page, homes):
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_without_javascript_the_explorables_are_tables(new_page, homes, name):
     page, watch = new_page(java_script_enabled=False, size="phone")
-    page.goto(f"{homes['file']}{CHAPTER}.html")
+    page.goto(f"{homes['file']}{name}.html")
     assert all(problem.endswith("(csp)") for problem in watch.problems)  # the scripts not run
     watch.problems.clear()
-    fallbacks = page.locator(".nlpx-fallback")
-    assert fallbacks.count() == page.locator("[data-explorable]").count() >= 3
-    for fallback in fallbacks.all():
-        expect(fallback).to_be_visible()
-    for name in ("hello-stepper", "gradient-lag"):
-        table = page.locator(f'[data-explorable="{name}"] table')
-        expect(table).to_be_visible()
-        assert len(numbers(table.inner_text())) >= 12
-    quiz = page.locator('[data-explorable^="quiz"]')
-    assert quiz.locator("summary:visible").count() >= 1
+    parts = page.locator("[data-explorable]")
+    assert page.locator(".nlpx-fallback").count() == parts.count() >= 2  # a quiz, and another one
+    for part in parts.all():
+        expect(part.locator(".nlpx-fallback")).to_be_visible()
+        if part.get_attribute("data-explorable").startswith("quiz"):
+            assert part.locator("summary:visible").count() >= 1
+        else:
+            expect(part.locator("table").first).to_be_visible()
+            assert len(numbers(part.locator("table").first.inner_text())) >= 12
     assert page.locator(".nlpx-live").count() == 0
     width = page.locator("html").bounding_box()["width"]
     boxes = [box.bounding_box() for box in page.locator(".bd-article > *, .nlpx-fallback").all()]
@@ -402,10 +675,8 @@ def test_axe_finds_nothing_serious(new_page, homes, site, axe, scheme, record_pr
     for name in names(site):
         page, _ = new_page(color_scheme=scheme, reduced_motion="reduce")
         visit(page, homes["file"] + name)
-        if name == f"{CHAPTER}.html":  # with answers, a pinned curve, and a cell opened
-            page.get_by_role("button", name="Pin this curve").click()
-            for box in page.locator('[data-explorable^="quiz"] .nlpx-live fieldset').all():
-                box.locator("label").first.click()
+        if name.removesuffix(".html") in CHAPTERS:  # answered, operated, and a cell opened
+            use(page)
             page.locator("details.hide summary").first.click()
         found = axe_violations(page, axe)
         serious[name] = [w for i in browser_checks.SERIOUS for w in found.pop(i, [])]
@@ -419,13 +690,15 @@ def test_axe_finds_nothing_serious(new_page, homes, site, axe, scheme, record_pr
     ("size", "scheme"), [("desk", "light"), ("desk", "dark"), ("phone", "light")]
 )
 def test_screenshots_to_look_at(new_page, homes, screenshots, site, size, scheme):
-    """Every page's beginning, and every figure, table and explorable of the chapter."""
+    """Every page's beginning, and every figure, table and explorable of the chapters."""
     for name in names(site):
         page, _ = new_page(size=size, color_scheme=scheme, reduced_motion="reduce")
         visit(page, homes["file"] + name)
         label = f"{size}-{scheme}-{Path(name).stem}"
         page.screenshot(path=screenshots / f"{label}.png")
-        if name == f"{CHAPTER}.html":
+        if name.removesuffix(".html") in CHAPTERS:
+            assert page.locator(".nlpx-live").count() >= 2
+            assert page.locator(".cell_output img").count() >= 1
             parts = page.locator(".nlpx-live, .cell_output img, div.math, .nh-table, .nh-source")
             for number, part in enumerate(parts.all(), start=1):
                 box = part.bounding_box()
@@ -436,7 +709,7 @@ def test_screenshots_to_look_at(new_page, homes, screenshots, site, size, scheme
                     part.screenshot(path=path, style=NOTHING_OVER_IT)
         page.close()
     taken = list(screenshots.glob(f"{size}-{scheme}-*.png"))
-    assert len(taken) >= len(names(site)) + 8
+    assert len(taken) >= len(names(site)) + 3 * len(CHAPTERS)
     assert min(path.stat().st_size for path in taken) > 2_000
 
 
