@@ -183,7 +183,7 @@ QUIZ = [
         1,
         [
             "That is the input gate.",
-            "Right. `h = o * tanh(c)`: the cell state itself does not change by it.",
+            "`h = o * tanh(c)`: the cell state itself does not change by it.",
             "The output layer does that; it reads `h`.",
             "That is the forget gate.",
         ],
@@ -200,7 +200,7 @@ QUIZ = [
         [
             "`W` is on the other roads, those through `h`.",
             "Only where the gate is 1; the cell of 1997 had no forget gate.",
-            "Right. And the gate is a number between 0 and 1 for each unit and step.",
+            "And the gate is a number between 0 and 1 for each unit and step.",
             "There is no tanh between one cell state and the next.",
         ],
     ),
@@ -215,7 +215,7 @@ QUIZ = [
         1,
         [
             "That would leave two states, and separate gates for keeping and for writing.",
-            "Right. What is not kept is overwritten, and all of the state is always shown.",
+            "What is not kept is overwritten, and all of the state is always shown.",
             "It has two: update and reset.",
             "It has one state only, and it is what the next layer sees.",
         ],
@@ -232,7 +232,7 @@ QUIZ = [
         [
             "A gate below 1 shrinks the direct road, and the other roads lead through `W`.",
             "Both have roads through `W`.",
-            "Right. Gates ease vanishing; they do not stop exploding.",
+            "Gates ease vanishing; they do not stop exploding.",
             "Clipping does not help against that: it only shortens.",
         ],
     ),
@@ -246,7 +246,7 @@ QUIZ = [
         ],
         0,
         [
-            "Right. What is left for the loop is one product and one sum, number by number.",
+            "What is left for the loop is one product and one sum, number by number.",
             "They are as large; it is the waiting that has gone.",
             "It has two, a forget gate and a reset gate.",
             "The cell state is all that is carried from step to step.",

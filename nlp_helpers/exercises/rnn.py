@@ -197,7 +197,7 @@ QUIZ = [
         ],
         0,
         [
-            "Right. All steps share `U`, `W` and `V`; their gradients are sums over time.",
+            "All steps share `U`, `W` and `V`; their gradients are sums over time.",
             "The state is updated at every step: that is what makes it a memory.",
             "A new token arrives at every step, even if it may be the same letter.",
             "The output is read off the state, and the state changes.",
@@ -214,7 +214,7 @@ QUIZ = [
         1,
         [
             "In use the weights stay as they are.",
-            "Right. Before the first `l` the state has seen *he*, before the second *hel*.",
+            "Before the first `l` the state has seen *he*, before the second *hel*.",
             "The distributions themselves differ, before anything is drawn.",
             "It does: the loss went below the best that is possible without a memory.",
         ],
@@ -231,7 +231,7 @@ QUIZ = [
         [
             "The state is carried on from piece to piece.",
             "It is read in pieces, but all of it.",
-            "Right. The forward pass goes on; the error goes back only within a piece.",
+            "The forward pass goes on; the error goes back only within a piece.",
             "The vocabulary has nothing to do with it.",
         ],
     ),
@@ -246,7 +246,7 @@ QUIZ = [
         1,
         [
             "Shortening what is already too short does not help.",
-            "Right. It shortens long gradients and leaves their direction alone.",
+            "It shortens long gradients and leaves their direction alone.",
             "Only one of the two: what the product has lost cannot be scaled up again.",
             "It is about the size of a step, not about how well the model generalises.",
         ],
@@ -264,7 +264,7 @@ QUIZ = [
             "Perplexity is e to the power of the loss in nats: that would be about 55.",
             "That would be a perplexity of about 1.28.",
             "4 bits would be a perplexity of 16.",
-            "Right. 2 to the power of 2 is 4: as hard as four equally likely characters.",
+            "2 to the power of 2 is 4: as hard as four equally likely characters.",
         ],
     ),
 ]

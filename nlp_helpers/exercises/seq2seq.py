@@ -293,7 +293,7 @@ QUIZ = [
         1,
         [
             "That is what attention adds: every state stays within reach.",
-            "Right. Whatever the length, all must pass through one vector of fixed size.",
+            "Whatever the length, all must pass through one vector of fixed size.",
             "They would not fit: *through* has 7 letters and 3 phonemes.",
             "The last state has been through all letters; how much it keeps is the question.",
         ],
@@ -311,7 +311,7 @@ QUIZ = [
         [
             "Soft attention gives little weight, never none (rounding apart): only a mask forbids.",
             "A weight does not tell: the states beside it have read the letter, too.",
-            "Right. That is all a weight is: a share in one sum, at one step.",
+            "That is all a weight is: a share in one sum, at one step.",
             "How sure it is shows in the distribution over phonemes, after all of this.",
         ],
     ),
@@ -328,7 +328,7 @@ QUIZ = [
             "exp(0) is 1: a score of 0 takes a share like any other.",
             "It computes as many numbers as before; some of them are 0.",
             "The padding would have none; but its share would be missing from the others.",
-            "Right. Padding has no part in the sum, so a word's weights do not depend on "
+            "Padding has no part in the sum, so a word's weights do not depend on "
             "which longer words happen to be in the batch.",
         ],
     ),
@@ -344,7 +344,7 @@ QUIZ = [
         ],
         0,
         [
-            "Right. 0.006 against 0.0036 as products; 0.182 against 0.245 as geometric means. "
+            "0.006 against 0.0036 as products; 0.182 against 0.245 as geometric means. "
             "Dividing the logarithm by the length takes this advantage of the short away.",
             "By product, yes. Per token it is 0.182 against 0.245.",
             "By product it loses, 0.0036 against 0.006; and length by itself is no merit.",
@@ -365,7 +365,7 @@ QUIZ = [
             "second: that is why a beam keeps more than one.",
             "It keeps more, but what has left the beam never comes back: no guarantee, except "
             "when nothing is ever dropped.",
-            "Right. In training it reads the right phonemes, in use its own, errors included.",
+            "In training it reads the right phonemes, in use its own, errors included.",
             "Width 1 keeps the best token at every step: that is greedy decoding, nothing random.",
         ],
     ),

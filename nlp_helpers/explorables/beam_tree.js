@@ -191,7 +191,7 @@ function drawTree({ width, search, start, t, best, picked, pick }) {
       svg.append(draw("g", { class: `nlpx-node nlpx-${one.fate} ${first}`, role: "button",
         tabindex: isPicked ? 0 : -1, "aria-pressed": String(Boolean(isPicked)), "data-t": step,
         "data-i": i, "data-value": one.product,
-        "aria-label": `${words}: probability ${probability(one.product)}, ${fate}`,
+        "aria-label": `${one.label} ${probability(one.product)}: ${words}, ${fate}`,
         on: { click: () => pick(step, i) } },
         draw("rect", { class: "nlpx-node-box", x, y: y - TREE.height / 2, width: box,
           height: TREE.height, rx: 8 }),
