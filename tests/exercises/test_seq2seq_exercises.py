@@ -211,8 +211,8 @@ def test_the_quiz():
     assert len(seq2seq.QUIZ) == 5
     Quiz(name="quiz-seq2seq", questions=seq2seq.QUIZ)
     for question in seq2seq.QUIZ:
-        right = [text.startswith("Right.") for text in question.explanations]
-        assert right == [i == question.answer_index for i in range(len(question.options))]
+        assert len(question.explanations) == len(question.options)
+        assert not any(text.startswith("Right") for text in question.explanations)  # the page does
     assert len({question.answer_index for question in seq2seq.QUIZ}) == 4  # no pattern to guess
 
 
