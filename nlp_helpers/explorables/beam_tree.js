@@ -199,6 +199,7 @@ function drawTree({ width, search, start, t, best, picked, pick }) {
           y: y - TREE.height / 2, width: 5, height: TREE.height, rx: 1 }) : null,
         draw("text", { x: x + box / 2, y: y - 3, class: "nlpx-token", "text-anchor": "middle" },
           one.label),
+        " ",
         draw("text", { x: x + box / 2, y: y + 13, class: "nlpx-number", "text-anchor": "middle" },
           probability(one.product))));
     });
