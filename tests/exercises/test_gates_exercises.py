@@ -9,11 +9,7 @@ from nlp_helpers.exercises import gates
 from nlp_helpers.models.gru import GRUCell
 from nlp_helpers.models.lstm import LSTMCell
 from nlp_helpers.models.sru import linear_recurrence
-
-
-def verdict(capsys, check, answer):
-    check(answer)
-    return capsys.readouterr().out
+from tests.exercises.judging import assert_judged, verdict
 
 
 def step_in_torchs_wrong_order(x, h, c, U, W, b):
@@ -53,11 +49,7 @@ CASES = [
 
 @pytest.mark.parametrize(("check", "right", "wrong"), CASES)
 def test_right_wrong_and_not_attempted(capsys, check, right, wrong):
-    assert ": correct. " in verdict(capsys, check, right)
-    for answer in wrong:
-        assert ": not yet. " in verdict(capsys, check, answer)
-    assert "not attempted yet." in verdict(capsys, check, lambda *_: ...)
-    assert "not attempted yet." in verdict(capsys, check, None)
+    assert_judged(capsys, check, right, wrong)
 
 
 def test_the_function_with_the_bug_counts_as_not_attempted(capsys):

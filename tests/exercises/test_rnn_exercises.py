@@ -6,11 +6,7 @@ import pytest
 import torch
 
 from nlp_helpers.exercises import rnn
-
-
-def verdict(capsys, check, answer):
-    check(answer)
-    return capsys.readouterr().out
+from tests.exercises.judging import assert_judged, verdict
 
 
 def clip_right(gradients, limit):
@@ -49,11 +45,7 @@ CASES = [
 
 @pytest.mark.parametrize(("check", "right", "wrong"), CASES)
 def test_right_wrong_and_not_attempted(capsys, check, right, wrong):
-    assert ": correct. " in verdict(capsys, check, right)
-    for answer in wrong:
-        assert ": not yet. " in verdict(capsys, check, answer)
-    assert "not attempted yet." in verdict(capsys, check, lambda *_: ...)
-    assert "not attempted yet." in verdict(capsys, check, None)
+    assert_judged(capsys, check, right, wrong)
 
 
 def test_the_function_with_the_bug_counts_as_not_attempted(capsys):

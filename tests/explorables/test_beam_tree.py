@@ -584,6 +584,17 @@ def test_texts_stay_inside_their_boxes(open_page, straw, sounds, width):
     assert over == []
 
 
+def test_two_trees_on_one_page_have_result_regions_of_different_names(open_page, straw, sounds):
+    names = []
+    for tree in (straw, sounds):
+        page = open_page(tree.to_html())
+        go_to(page, 2)
+        (label,) = (r.get_attribute("aria-label") for r in page.get_by_role("region").all())
+        names.append(label)
+    assert names[0].startswith("Hypotheses after step 2, ranked ")
+    assert len(set(names)) == 2
+
+
 def test_names_focus_and_the_status_line(open_page, straw):
     straw.step = 4
     page = open_page(straw.to_html())

@@ -1,4 +1,4 @@
-"""The pairs of the beam bench do the same work, and report words per second."""
+"""The pairs of the beam bench do the same work."""
 
 import pytest
 
@@ -10,9 +10,6 @@ from tools import bench_beam
 @pytest.fixture
 def small(monkeypatch):
     monkeypatch.setattr(bench_beam, "N_WORDS", 4)
-    monkeypatch.setattr(bench_beam, "CHECKPOINT", "no-such-checkpoint")
-    tiny = bench_beam.UNTRAINED | {"hidden_size": 8, "embedding_size": 4, "n_layers": 1}
-    monkeypatch.setattr(bench_beam, "UNTRAINED", tiny)
 
 
 def test_the_words_are_held_out_and_spread(small):
@@ -26,7 +23,7 @@ def test_the_words_are_held_out_and_spread(small):
 def test_every_width_is_paired_with_greedy_decoding_of_the_same_words(small):
     pairs = bench_beam.beam_pairs()
     assert [pair.name for pair in pairs] == [
-        f"k = {k}, untrained model, 4 words" for k in (1, 2, 4, 8, 16)
+        f"k = {k}, g2p-lstm-luong, 4 words" for k in (1, 2, 4, 8, 16)
     ]
     greedy = pairs[0].reference()
     for width, pair in zip((1, 2, 4, 8, 16), pairs, strict=True):
@@ -36,16 +33,3 @@ def test_every_width_is_paired_with_greedy_decoding_of_the_same_words(small):
         assert [len(hypotheses) for hypotheses in found] == [width] * 4
     narrowest = [phonemes_of(hypotheses[0].tokens) for hypotheses in pairs[0].ours()]
     assert narrowest == greedy
-
-
-def test_words_per_second():
-    assert bench_beam.words_per_second({"ours_seconds": 0.5}) == 2 * bench_beam.N_WORDS
-
-
-def test_the_shipped_checkpoint_is_used_when_there_is_one(monkeypatch):
-    class Loaded:
-        model = "its model"
-
-    monkeypatch.setattr(bench_beam, "load_checkpoint", lambda name: Loaded())
-    monkeypatch.setattr(bench_beam, "CHECKPOINT", "char-rnn-library-docs")  # any that is there
-    assert bench_beam.model_of_the_chapter() == ("its model", "char-rnn-library-docs")

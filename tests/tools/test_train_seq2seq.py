@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from nlp_helpers.data.pairs import collate
+from nlp_helpers.experiments import check_result
 from nlp_helpers.models.lstm import LSTM
 from nlp_helpers.pretrained import build_seq2seq
 from nlp_helpers.training import History, TeacherForcingLoss
@@ -43,3 +44,30 @@ def test_training_says_how_it_went_and_leaves_our_lstm_in_place(monkeypatch):
     assert described["epochs"] == 1.0
     assert len(described["data_sha256"]) == 64
     assert train_seq2seq.n_parameters(model) == sum(p.numel() for p in model.parameters())
+
+
+def test_the_larger_model_leaves_its_result_and_no_weights(monkeypatch):
+    kept, weights = {}, []
+    found = {"test": [{"words": 5, "beam_width": 1, "PER": 0.1, "WER": 0.4}]}
+    model = build_seq2seq({**train_seq2seq.SMALL, "hidden_size": 4})
+    history = History(losses=[1.0] * 884, seconds=61.4)
+    asked = []
+
+    def fit(config, settings, batch_size):
+        asked.append((config["n_layers"], settings.n_steps))
+        return model, history
+
+    monkeypatch.setattr(train_seq2seq, "fit", fit)
+    monkeypatch.setattr(train_seq2seq, "scores", lambda model: found)
+    monkeypatch.setattr(train_seq2seq, "save_experiment", kept.__setitem__)
+    monkeypatch.setattr(train_seq2seq, "save_checkpoint", lambda *all: weights.append(all))
+    train_seq2seq.RECIPES["g2p-larger"]()
+    assert asked == [(2, 18_000)]
+    assert weights == []
+    assert list(kept) == ["g2p-larger"]
+    result = kept["g2p-larger"]
+    check_result(result)
+    assert result["results"] == found
+    assert "after 61 s" in result["question"]
+    assert result["settings"]["parameters"] == train_seq2seq.n_parameters(model)
+    assert result["settings"]["training"]["epochs"] == 1.0
