@@ -18,10 +18,9 @@ class MultiHeadAttention(nn.Module):
     """Scaled dot-product attention in several subspaces at once: Concat(head_1 ... head_h) W_O.
 
     Every head sees all positions and all of `d_model`, through projections of its own down to
-    d_k = d_model / n_heads. The matrices of all heads stand side by side in W_Q, W_K and W_V.
+    d_k = d_model / n_heads, which stand side by side in W_Q, W_K and W_V.
 
-    Source: Vaswani et al. 2017, section 3.2.2. Biases as in most implementations, the paper names
-        none; dropout is on the weights, as in the authors' code.
+    Source: Vaswani et al. 2017, section 3.2.2 (which names no biases); dropout on the weights.
 
     Shape:
         query: [batch, query, d_model]; key, value: [batch, key, d_model]; mask: bool,

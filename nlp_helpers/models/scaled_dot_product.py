@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nlp_helpers.checks import check_bool_tensor, check_float_tensors
+from nlp_helpers.checks import check_bool_tensor, check_float_tensors, check_int
 
 
 def attention_weights(scores: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -107,6 +107,14 @@ def causal_mask(n_queries: int, n_keys: int | None = None) -> Tensor:
 
     Shape:
         Returns bool [query, key]. With more keys than queries, the queries are the last positions.
+
+    Raises:
+        ValueError: n_queries < 1, or fewer keys than queries.
+        TypeError: not ints.
     """
     n_keys = n_queries if n_keys is None else n_keys
+    check_int("n_queries", n_queries)
+    check_int("n_keys", n_keys)
+    if n_keys < n_queries:
+        raise ValueError(f"n_keys={n_keys} is below n_queries={n_queries}")
     return torch.ones(n_queries, n_keys, dtype=torch.bool).tril(n_keys - n_queries)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from nlp_helpers.models.transformer_config import StackConfig
+from nlp_helpers.models.transformer_config import StackConfig, TransformerConfig
 
 ACTIVATIONS = {F.relu: "relu", torch.relu: "relu", F.gelu: "gelu"}
 
@@ -81,6 +81,35 @@ def stack_from_torch(cls: type, module: nn.Module):
         refuse({f"a final norm with eps={module.norm.eps}": module.norm.eps != ours.norm.eps})
         copy_into(ours.norm, module.norm)
     return ours.train(module.training)
+
+
+def transformer_from_torch(
+    cls: type, module: nn.Transformer, source_vocab_size: int, vocab_size: int, max_len: int
+):
+    """`nn.Transformer` -> the stacks of ours, between fresh embeddings.
+
+    Raises:
+        TypeError, ValueError: as `stack_from_torch`; stacks that differ in more than weights.
+    """
+    check_kind(module, nn.Transformer)
+    config, other = stack_config(module.encoder), stack_config(module.decoder)
+    if config != other:
+        raise ValueError(f"expected stacks of one configuration, got {config} and {other}")
+    sizes = {"source_vocab_size": source_vocab_size, "vocab_size": vocab_size, "max_len": max_len}
+    ours = cls(TransformerConfig(**vars(config), **sizes))
+    ours.to(next(module.parameters()).dtype)
+    ours.encoder = type(ours.encoder).from_torch(module.encoder)
+    ours.decoder = type(ours.decoder).from_torch(module.decoder)
+    return ours.train(module.training)
+
+
+def stack_config(module: nn.Module) -> StackConfig:
+    """What a stack of PyTorch's was built from; all its layers must be alike."""
+    n_layers, final_norm = len(module.layers), module.norm is not None
+    configs = {layer_config(layer, n_layers, final_norm) for layer in module.layers}
+    if len(configs) != 1:
+        raise ValueError(f"expected layers of one configuration, got {len(configs)}")
+    return configs.pop()
 
 
 def layer_config(layer: nn.Module, n_layers: int, final_norm: bool = False) -> StackConfig:

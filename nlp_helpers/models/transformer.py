@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from nlp_helpers.checks import check_bool_tensor, check_shapes
 from nlp_helpers.models.positions import Embedding
 from nlp_helpers.models.scaled_dot_product import causal_mask
-from nlp_helpers.models.torch_weights import stack_from_torch
+from nlp_helpers.models.torch_weights import stack_from_torch, transformer_from_torch
 from nlp_helpers.models.transformer_config import StackConfig, TransformerConfig
 from nlp_helpers.models.transformer_layers import DecoderLayer, EncoderLayer, Pair
 
@@ -162,6 +162,13 @@ class Transformer(nn.Module):
             self.output.weight = self.target_embedding.tokens.weight
         if config.shared == "all":
             self.source_embedding.tokens = self.target_embedding.tokens
+
+    @classmethod
+    def from_torch(
+        cls, module: nn.Transformer, source_vocab_size: int, vocab_size: int, max_len: int = 512
+    ) -> "Transformer":
+        """PyTorch's stacks between fresh embeddings, which `nn.Transformer` leaves to its user."""
+        return transformer_from_torch(cls, module, source_vocab_size, vocab_size, max_len)
 
     def forward(self, source: Tensor, target_in: Tensor, source_mask=None, need_weights=False):
         if len(source) != len(target_in):
