@@ -30,8 +30,8 @@ class MultiHeadAttention(nn.Module):
 
     Raises:
         ValueError: d_model not divisible by n_heads, shapes that do not fit each other.
-        TypeError: tensors that are not floating-point and of the weights' dtype, a mask that is
-            not bool (a float mask, which others add to the scores, is refused).
+        TypeError: tensors not floating-point or not of the weights' dtype, a mask that is not
+            bool (a float mask, which others add to the scores, is refused).
     """
 
     def __init__(self, d_model: int, n_heads: int, dropout: float = 0.0, bias: bool = True):
@@ -55,12 +55,7 @@ class MultiHeadAttention(nn.Module):
         return attention_from_torch(cls, module)
 
     def forward(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        mask: Tensor | None = None,
-        need_weights: bool = True,
+        self, query: Tensor, key: Tensor, value: Tensor, mask=None, need_weights: bool = True
     ) -> tuple[Tensor, Tensor | None]:
         return self.attend(query, self.keys_and_values(key, value), mask, need_weights)
 
