@@ -26,7 +26,7 @@ def check_count_lstm(answer) -> None:
 
 
 LSTM_STEP = Exercise(
-    2, "one step of an LSTM", why="Six lines are the whole cell; the rest of an LSTM is a loop."
+    2, "one step of an LSTM", why="Six equations are the whole cell; the rest of an LSTM is a loop."
 )
 
 

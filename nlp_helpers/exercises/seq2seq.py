@@ -17,7 +17,7 @@ def _random(*shape: int, seed: int) -> torch.Tensor:
 ATTEND = Exercise(
     1,
     "attention by hand",
-    why="Score, softmax, weighted sum: all attention in this book is these three lines.",
+    why="Score, softmax, weighted sum: all attention in this book takes these three steps.",
 )
 
 
@@ -69,27 +69,27 @@ SCORE = Exercise(
 )
 
 
-def _length_normalised(probabilities, alpha):
-    return sum(math.log(p) for p in probabilities) / len(probabilities) ** alpha
+def _length_normalised(probabilities, power):
+    return sum(math.log(p) for p in probabilities) / len(probabilities) ** power
 
 
 def check_length_normalised(answer) -> None:
-    """Check `length_normalised(probabilities, alpha) -> float`, in nats."""
+    """Check `length_normalised(probabilities, power) -> float`, in nats."""
     hat, straw = (0.2, 0.3, 0.1), (0.1, 0.3, 0.3, 0.4)
-    product = "with alpha = 0 nothing is divided: the logarithm of the product, in nats"
-    mean = "with alpha = 1 it is the mean of the logarithms, by the number of tokens"
-    power = "divide by the number of tokens to the power of alpha"
+    product = "with power = 0 nothing is divided: the logarithm of the product, in nats"
+    mean = "with power = 1 it is the mean of the logarithms, by the number of tokens"
+    divided = "divide by the number of tokens to that power"
     small = "the product of 400 such numbers is 0 for the computer: add logarithms instead"
     SCORE.check_function(
         answer,
         [
-            Case((list(p), alpha), _length_normalised(p, alpha), hint=hint)
-            for p, alpha, hint in (
+            Case((list(p), power), _length_normalised(p, power), hint=hint)
+            for p, power, hint in (
                 (hat, 0.0, product),
                 (hat, 1.0, mean),
                 (straw, 1.0, mean),
-                (straw, 0.5, power),
-                ((0.25,), 2.0, power),
+                (straw, 0.5, divided),
+                ((0.25,), 2.0, divided),
             )
         ]
         + [
@@ -97,7 +97,7 @@ def check_length_normalised(answer) -> None:
                 ([0.1] * 400, 1.0),
                 math.log(0.1),
                 hint=small,
-                shown="400 probabilities of 0.1, alpha 1",
+                shown="400 probabilities of 0.1, power 1",
             )
         ],
     )

@@ -208,7 +208,7 @@ function drawTree({ width, search, start, t, best, picked, pick }) {
 }
 
 /** What the search holds after step t, best first. */
-function resultTable(search, t, ranking) {
+function resultTable(search, t, ranking, start) {
   const over = t === search.steps.length;
   const found = ranked(hypothesesAfter(search, t), ranking);
   const how = ranking === "product" ? "by product" : "per token";
@@ -216,7 +216,8 @@ function resultTable(search, t, ranking) {
     : `Hypotheses after step ${t}, ranked ${how}`;
   const fate = (one) => one.ended ? "ended" : over ? "cut off" : "open";
   const number = (value) => make("td", { "data-value": value }, probability(value));
-  return make("div", { class: "nlpx-scroll", tabindex: 0, role: "region", "aria-label": caption },
+  return make("div", { class: "nlpx-scroll", tabindex: 0, role: "region",
+    "aria-label": `${caption}, from ${start}` },
     make("table", { class: "nlpx-found" }, make("caption", {}, caption),
       make("thead", {}, make("tr", {}, ["hypothesis", "product", "per token", "tokens", ""].map(
         (cell) => make("th", { scope: "col" }, cell)))),
@@ -341,7 +342,7 @@ function render({ model, el }) {
     next.setAttribute("aria-disabled", String(t >= n));
     redrawTree();
     view.say(describe(search(), t, model.get("ranking")));
-    results.replaceChildren(...(t > 0 ? [resultTable(search(), t, model.get("ranking"))] : []));
+    results.replaceChildren(...(t > 0 ? [resultTable(search(), t, model.get("ranking"), start)] : []));
   }
 
   tree.addEventListener("pointermove", follow);

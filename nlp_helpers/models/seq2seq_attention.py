@@ -94,7 +94,7 @@ class BahdanauDecoder(AttentionDecoder):
     def forward(self, tokens: Tensor, state: DecoderState):
         recurrent, outputs, looks = state.recurrent, [], []
         for token in self.embed(tokens).split(1, dim=1):  # [batch, 1, embedding], step by step
-            query = recurrent[0][-1].unsqueeze(1)  # h_{t-1} of the top layer (c_{t-1} of SRU)
+            query = recurrent[0][-1].unsqueeze(1)  # the old state, s_{t-1}, top layer
             context, weights = self.look(query, state)
             x = torch.cat([token, context], dim=-1)
             hidden, recurrent = self.run(x, recurrent)

@@ -32,8 +32,8 @@ def attend_with_exp(query, keys, values):
     return weights @ values, weights
 
 
-def length_normalised(probabilities, alpha):
-    return math.fsum(map(math.log, probabilities)) / math.pow(len(probabilities), alpha)
+def length_normalised(probabilities, power):
+    return math.fsum(map(math.log, probabilities)) / math.pow(len(probabilities), power)
 
 
 def padding_mask(lengths):
@@ -131,7 +131,7 @@ WRONG = [
     (seq2seq.check_length_normalised, lambda p, a: sum(map(math.log2, p)), "in nats"),
     (seq2seq.check_length_normalised, lambda p, a: math.log(math.prod(p)), "mean of the logarithm"),
     (seq2seq.check_length_normalised,
-     lambda p, a: sum(map(math.log, p)) / (a * len(p) or 1), "to the power of alpha"),
+     lambda p, a: sum(map(math.log, p)) / (a * len(p) or 1), "to that power"),
     (seq2seq.check_length_normalised,
      lambda p, a: math.log(math.prod(p)) / len(p) ** a, "add logarithms instead"),
     (seq2seq.check_padding_mask, lambda n: torch.arange(n.max()) >= n[:, None], "True stands for"),

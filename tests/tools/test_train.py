@@ -20,7 +20,13 @@ PROMISED_CHECKPOINTS = {
     "g2p-lstm-luong",
     "g2p-lstm-plain",
 }
-PROMISED_EXPERIMENTS = {"adding-problem", "cells-on-text", "forget-bias", "g2p-180-seconds"}
+PROMISED_EXPERIMENTS = {
+    "adding-problem",
+    "cells-on-text",
+    "forget-bias",
+    "g2p-180-seconds",
+    "g2p-larger",
+}
 G2P = sorted(name for name in PROMISED_CHECKPOINTS if name.startswith("g2p"))
 
 
