@@ -14,7 +14,7 @@ from nlp_helpers.benchmarks import Pair
 from nlp_helpers.models.attention import MultiHeadAttention
 from nlp_helpers.models.lstm import LSTM
 from nlp_helpers.models.scaled_dot_product import causal_mask, scaled_dot_product_attention
-from nlp_helpers.models.transformer import Encoder, Transformer
+from nlp_helpers.models.transformer import Transformer
 from nlp_helpers.models.transformer_config import TransformerConfig
 from nlp_helpers.models.transformer_layers import EncoderLayer
 from nlp_helpers.reproducibility import set_seed
