@@ -69,3 +69,20 @@ def check_shapes(**expected: tuple[Tensor, tuple[int, ...]]) -> None:
     for name, (tensor, shape) in expected.items():
         if tensor.shape != shape:
             raise ValueError(f"{name} must have shape {list(shape)}, got {list(tensor.shape)}")
+
+
+def check_tokens(tokens: Tensor, vocab_size: int) -> None:
+    """Refuse tokens that an embedding of this size cannot look up.
+
+    Raises:
+        TypeError: not a tensor of int64 or int32.
+        ValueError: not [batch, time], an axis of 0, a token outside the vocabulary.
+    """
+    if not isinstance(tokens, Tensor) or tokens.dtype not in (torch.int64, torch.int32):
+        kind = tokens.dtype if isinstance(tokens, Tensor) else type(tokens).__name__
+        raise TypeError(f"tokens must be a tensor of int64 or int32, got {kind}")
+    if tokens.dim() != 2 or 0 in tokens.shape:
+        raise ValueError(f"tokens must be [batch, time], none of them 0; got {list(tokens.shape)}")
+    low, high = int(tokens.min()), int(tokens.max())
+    if low < 0 or high >= vocab_size:
+        raise ValueError(f"tokens must be in [0, vocab_size={vocab_size}), got {low} .. {high}")

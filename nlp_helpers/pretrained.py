@@ -29,6 +29,8 @@ from nlp_helpers.models.rnn import RNN
 from nlp_helpers.models.seq2seq import Decoder, Encoder, Seq2Seq
 from nlp_helpers.models.seq2seq_attention import BahdanauDecoder, LuongDecoder
 from nlp_helpers.models.sru import SRU
+from nlp_helpers.models.transformer import Transformer
+from nlp_helpers.models.transformer_config import TransformerConfig
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 
@@ -86,9 +88,15 @@ def build_seq2seq(config: dict) -> Seq2Seq:
     return Seq2Seq(encoder, Decoder(vocab_size, writer, dropout))
 
 
+def build_transformer(config: dict) -> Transformer:
+    """The whole model of chapter 04; `config` names the fields of `TransformerConfig`."""
+    return Transformer(TransformerConfig(**config))
+
+
 BUILDERS: dict[str, Callable[[dict], nn.Module]] = {
     "char-lm": build_char_lm,
     "seq2seq": build_seq2seq,
+    "transformer": build_transformer,
 }
 
 
@@ -193,9 +201,8 @@ def save_checkpoint(
         raise ValueError(f"name must be lower-case words joined by hyphens, got {name!r}")
     check_info(info)
     folder = Path(folder)
-    weights = save(
-        {k: v.detach().contiguous().to(torch.float32) for k, v in model.state_dict().items()}
-    )
+    tensors = {k: v.detach().to(torch.float32) for k, v in model.state_dict().items()}
+    weights = save({k: v.clone().contiguous() for k, v in tensors.items()})  # shared: a copy each
     info = {"name": name, **info, "sha256": hashlib.sha256(weights).hexdigest()}
     info["description_sha256"] = description_sha256(info)
     write_whole(folder / f"{name}.safetensors", weights)

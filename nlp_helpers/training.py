@@ -16,14 +16,17 @@ from nlp_helpers.checks import check_int, check_number
 class TrainConfig:
     """How to train: number of updates, step size, clipping, schedule.
 
-    Source: AdamW, Loshchilov and Hutter 2019; the cosine, Loshchilov and Hutter 2017; clipping,
-        Pascanu, Mikolov and Bengio 2013, algorithm 1.
+    Source: AdamW, Loshchilov and Hutter 2019; the cosine, Loshchilov and Hutter 2017; the inverse
+        square root, Vaswani et al. 2017, eq. 3; clipping, Pascanu, Mikolov and Bengio 2013,
+        algorithm 1.
 
     Args:
         n_steps: number of parameter updates.
         learning_rate: the largest step size of Adam.
         warmup: steps over which the step size rises from 0.
-        final_fraction: the step size falls along half a cosine to this fraction of the largest.
+        schedule: how it falls after them: "cosine", or "inverse-sqrt", as 1 / sqrt(step).
+        final_fraction: along half a cosine it falls to this fraction of the largest.
+        beta2: how slowly Adam forgets squared gradients (the Transformer's paper takes 0.98).
         clip_norm: gradients are scaled down to this norm where theirs is larger; None: never.
         weight_decay: of AdamW, on matrices only (not on biases and gains).
         evaluate_every: steps between two evaluations; 0: only after the last step.
@@ -36,7 +39,9 @@ class TrainConfig:
     n_steps: int
     learning_rate: float = 1e-3
     warmup: int = 0
+    schedule: str = "cosine"
     final_fraction: float = 0.0
+    beta2: float = 0.999
     clip_norm: float | None = 1.0
     weight_decay: float = 0.0
     evaluate_every: int = 0
@@ -48,6 +53,12 @@ class TrainConfig:
         check_number("learning_rate", self.learning_rate, 0, open_low=True, open_high=True)
         check_number("final_fraction", self.final_fraction, 0, 1)
         check_number("weight_decay", self.weight_decay, 0, open_high=True)
+        check_number("beta2", self.beta2, 0, 1, open_low=True, open_high=True)
+        if self.schedule not in SCHEDULES:
+            known = ", ".join(SCHEDULES)
+            raise ValueError(f"schedule must be one of {known}; got {self.schedule!r}")
+        if self.schedule == "inverse-sqrt":
+            check_int("warmup (of inverse-sqrt)", self.warmup)
         if self.clip_norm is not None:
             check_number("clip_norm", self.clip_norm, 0, open_low=True)
 
@@ -87,10 +98,12 @@ def train(
     if max_seconds is not None:
         check_number("max_seconds", max_seconds, 0)
     optimizer = torch.optim.AdamW(
-        parameter_groups(model, config.weight_decay), lr=config.learning_rate
+        parameter_groups(model, config.weight_decay),
+        lr=config.learning_rate,
+        betas=(0.9, config.beta2),
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: warmup_cosine(step, config)
+        optimizer, lambda step: SCHEDULES[config.schedule](step, config)
     )
     history = History()
     model.train()
@@ -141,6 +154,34 @@ def warmup_cosine(step: int, config: TrainConfig) -> float:
     progress = (step - config.warmup) / max(1, config.n_steps - config.warmup)
     cosine = 0.5 * (1 + torch.cos(torch.tensor(torch.pi * min(1.0, progress))).item())
     return config.final_fraction + (1 - config.final_fraction) * cosine
+
+
+def warmup_inverse_sqrt(step: int, config: TrainConfig) -> float:
+    """The fraction of the largest step size at this step: a linear rise, then 1 / sqrt(step).
+
+    With learning_rate = 1 / sqrt(d_model * warmup) the step size is `paper_step_size`.
+    """
+    return min((step + 1) / config.warmup, (config.warmup / (step + 1)) ** 0.5)
+
+
+SCHEDULES: dict[str, Callable[[int, TrainConfig], float]] = {
+    "cosine": warmup_cosine,
+    "inverse-sqrt": warmup_inverse_sqrt,
+}
+
+
+def paper_step_size(step: int, d_model: int, warmup: int) -> float:
+    """The step size of the Transformer's paper: d_model^-0.5 min(step^-0.5, step warmup^-1.5).
+
+    Source: Vaswani et al. 2017, eq. 3; steps count from 1.
+
+    Raises:
+        ValueError: step, d_model or warmup below 1.
+        TypeError: not ints.
+    """
+    for name, value in (("step", step), ("d_model", d_model), ("warmup", warmup)):
+        check_int(name, value)
+    return d_model**-0.5 * min(step**-0.5, step * warmup**-1.5)
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
@@ -214,6 +255,48 @@ class TeacherForcingLoss:
         return F.cross_entropy(
             logits[real], batch.target_out[real], label_smoothing=self.label_smoothing
         )
+
+
+def smoothed_targets(targets: Tensor, vocab_size: int, label_smoothing: float) -> Tensor:
+    """The distribution that label smoothing asks for: (1 - e) one-hot + e / vocab_size.
+
+    Source: Szegedy et al. 2016, section 7; Vaswani et al. 2017, section 5.4 (e = 0.1).
+
+    Shape:
+        targets: integers [...]; returns probabilities [..., vocab_size].
+
+    Raises:
+        ValueError: targets outside [0, vocab_size), a smoothing outside [0, 1).
+        TypeError: targets that are not integers.
+    """
+    check_int("vocab_size", vocab_size)
+    check_number("label_smoothing", label_smoothing, 0, 1, open_high=True)
+    if targets.dtype not in (torch.int64, torch.int32):
+        raise TypeError(f"targets must be int64 or int32, got {targets.dtype}")
+    if targets.numel() and not 0 <= int(targets.min()) <= int(targets.max()) < vocab_size:
+        span = f"{int(targets.min())} .. {int(targets.max())}"
+        raise ValueError(f"targets must be in [0, vocab_size={vocab_size}), got {span}")
+    one_hot = F.one_hot(targets.long(), vocab_size).to(torch.get_default_dtype())
+    return (1 - label_smoothing) * one_hot + label_smoothing / vocab_size
+
+
+def label_smoothing_divergence(logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
+    """KL divergence of the model's distribution from the smoothed targets, in nats per token.
+
+    It is the cross-entropy with label smoothing less the smoothed targets' own entropy, which no
+    model can go below: so its least value is 0, and its gradient is the same.
+
+    Shape:
+        logits: [..., vocab_size]; targets: integers [...]. Returns a scalar, the mean.
+
+    Raises:
+        ValueError, TypeError: as `smoothed_targets`; shapes that do not fit.
+    """
+    if logits.shape[:-1] != targets.shape:
+        raise ValueError(f"logits {list(logits.shape)} do not fit targets {list(targets.shape)}")
+    wanted = smoothed_targets(targets, logits.shape[-1], label_smoothing).to(logits.dtype)
+    divergence = F.kl_div(logits.log_softmax(dim=-1), wanted, reduction="none")
+    return divergence.sum(dim=-1).mean()
 
 
 def detached(state):

@@ -11,6 +11,7 @@ from nlp_helpers.pretrained import (
     CHECKPOINTS,
     build_char_lm,
     build_seq2seq,
+    build_transformer,
     description_sha256,
     load_checkpoint,
     save_checkpoint,
@@ -61,6 +62,44 @@ def test_round_trip(folder):
     assert torch.equal(loaded.model(tokens)[0], model(tokens)[0])
     assert not loaded.model.training
     assert sorted(p.name for p in folder.iterdir()) == ["tiny.json", "tiny.safetensors"]
+
+
+TRANSFORMER = {
+    "source_vocab_size": 4,
+    "vocab_size": 4,
+    "d_model": 6,
+    "n_heads": 2,
+    "d_ff": 5,
+    "n_layers": 1,
+    "max_len": 9,
+    "dropout": 0.1,
+    "norm": "pre",
+    "final_norm": True,
+}
+
+
+@pytest.mark.parametrize("shared", ["none", "output", "all"])
+def test_transformer_round_trip(tmp_path, shared):
+    config = {**TRANSFORMER, "shared": shared}
+    torch.manual_seed(0)
+    model = build_transformer(config).eval()
+    described = {**info(), "kind": "transformer", "config": config}
+    described["source_vocabulary"] = list("abcd")
+    save_checkpoint("attention", model, described, tmp_path)
+    loaded = load_checkpoint("attention", tmp_path)
+    source, target = torch.tensor([[0, 2, 1]]), torch.tensor([[0, 3]])
+    assert torch.equal(loaded.model(source, target)[0], model(source, target)[0])
+    assert loaded.model.config == model.config
+    parameters = [sum(p.numel() for p in m.parameters()) for m in (loaded.model, model)]
+    assert parameters[0] == parameters[1]
+    for change, words in (
+        ({"norm": "both"}, "norm"),
+        ({"depth": 3}, "depth"),
+        ({"n_heads": 4}, "4"),
+    ):
+        rewrite(tmp_path / "attention.json", {"config": {**config, **change}})
+        with pytest.raises(ValueError, match=f"'attention' does not fit its config.*{words}"):
+            load_checkpoint("attention", tmp_path)
 
 
 @pytest.mark.parametrize("decoder", ["plain", "luong", "bahdanau"])

@@ -13,10 +13,14 @@ from nlp_helpers.models.rnn import RNN
 from nlp_helpers.training import (
     CarriedStateLoss,
     TrainConfig,
+    label_smoothing_divergence,
     language_model_nll,
+    paper_step_size,
     parameter_groups,
+    smoothed_targets,
     train,
     warmup_cosine,
+    warmup_inverse_sqrt,
 )
 
 VOCAB = 11
@@ -76,6 +80,90 @@ def test_schedule_rises_then_falls_to_its_final_fraction():
     assert values[60] == pytest.approx(0.55)
     assert values[110] == pytest.approx(0.1)
     assert all(a > b for a, b in itertools.pairwise(values[10:]))
+
+
+def test_inverse_square_root_is_the_schedule_of_the_paper():
+    d_model, warmup = 512, 4_000
+    config = TrainConfig(
+        n_steps=1,
+        learning_rate=(d_model * warmup) ** -0.5,
+        warmup=warmup,
+        schedule="inverse-sqrt",
+    )
+    for step in (1, 2, 3_999, 4_000, 4_001, 100_000):
+        mine = config.learning_rate * warmup_inverse_sqrt(step - 1, config)
+        assert mine == pytest.approx(paper_step_size(step, d_model, warmup), rel=1e-12)
+        by_hand = d_model**-0.5 * min(step**-0.5, step * warmup**-1.5)
+        assert mine == pytest.approx(by_hand, rel=1e-12)
+    assert warmup_inverse_sqrt(warmup - 1, config) == 1.0
+    with pytest.raises(ValueError, match="step"):
+        paper_step_size(0, 512, 4_000)
+
+
+def test_training_follows_the_chosen_schedule_and_beta2():
+    """Two steps, compared with AdamW by hand."""
+    config = TrainConfig(
+        n_steps=2, learning_rate=0.1, warmup=4, schedule="inverse-sqrt", beta2=0.5, clip_norm=None
+    )
+    model, twin = nn.Linear(1, 1), nn.Linear(1, 1)
+    twin.load_state_dict(model.state_dict())
+
+    def loss_function(model, batch):
+        return (model.weight * batch).square().sum() + model.bias.square().sum()
+
+    train(model, [1.0, 3.0], loss_function, config)
+    optimizer = torch.optim.AdamW(twin.parameters(), lr=0.1, betas=(0.9, 0.5), weight_decay=0.0)
+    for batch, fraction in ((1.0, 0.25), (3.0, 0.5)):
+        optimizer.param_groups[0]["lr"] = 0.1 * fraction
+        optimizer.zero_grad()
+        loss_function(twin, batch).backward()
+        optimizer.step()
+    torch.testing.assert_close(model.weight, twin.weight)
+    torch.testing.assert_close(model.bias, twin.bias)
+
+
+def smoothing_case():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(13, 7, VOCAB, generator=generator).double().requires_grad_()
+    return logits, torch.randint(0, VOCAB, (13, 7), generator=generator)
+
+
+def test_smoothed_targets_share_a_part_among_all_tokens():
+    wanted = smoothed_targets(torch.tensor([[2, 0]]), 4, 0.1)
+    expected = torch.tensor([[[0.025, 0.025, 0.925, 0.025], [0.925, 0.025, 0.025, 0.025]]])
+    torch.testing.assert_close(wanted, expected)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+def test_divergence_is_the_librarys_cross_entropy_less_the_entropy_of_the_targets(smoothing):
+    logits, targets = smoothing_case()
+    divergence = label_smoothing_divergence(logits, targets, smoothing)
+    flat, wanted = logits.flatten(0, 1), smoothed_targets(targets, VOCAB, smoothing)
+    library = F.cross_entropy(flat, targets.flatten(), label_smoothing=smoothing)
+    entropy = -torch.special.xlogy(wanted, wanted).sum(-1).mean().double()
+    torch.testing.assert_close(divergence, library - entropy, atol=1e-6, rtol=0)
+    (mine,) = torch.autograd.grad(divergence, logits, retain_graph=True)
+    (theirs,) = torch.autograd.grad(library, logits)
+    torch.testing.assert_close(mine, theirs, atol=1e-8, rtol=1e-5)
+
+
+def test_divergence_is_0_where_the_model_says_what_is_asked_for():
+    targets = smoothing_case()[1]
+    perfect = smoothed_targets(targets, VOCAB, 0.1).double().log()
+    assert abs(label_smoothing_divergence(perfect, targets, 0.1).item()) < 1e-6
+
+
+def test_bad_smoothing_is_refused():
+    logits, targets = smoothing_case()
+    for smoothing, error in ((1.0, ValueError), (-0.1, ValueError), ("0.1", TypeError)):
+        with pytest.raises(error, match="label_smoothing"):
+            label_smoothing_divergence(logits, targets, smoothing)
+    with pytest.raises(ValueError, match=f"vocab_size={VOCAB}"):
+        label_smoothing_divergence(logits, targets + VOCAB, 0.1)
+    with pytest.raises(TypeError, match="targets"):
+        label_smoothing_divergence(logits, targets.float(), 0.1)
+    with pytest.raises(ValueError, match="do not fit"):
+        label_smoothing_divergence(logits, targets[:, :-1], 0.1)
 
 
 def test_state_is_carried_within_an_epoch_and_reset_between_epochs():
@@ -167,6 +255,9 @@ def test_evaluation_happens_in_eval_mode_and_training_goes_on():
         {"n_steps": 2.5},
         {"n_steps": "5"},
         {"learning_rate": float("nan")},
+        {"beta2": 1.0},
+        {"schedule": "linear"},
+        {"warmup": 0, "schedule": "inverse-sqrt"},
     ],
 )
 def test_bad_config(bad):

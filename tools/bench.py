@@ -31,7 +31,7 @@ from nlp_helpers.models.lstm import LSTM  # noqa: E402
 from nlp_helpers.models.rnn import RNN  # noqa: E402
 from nlp_helpers.models.sru import SRU, linear_recurrence, parallel_scan  # noqa: E402
 from nlp_helpers.reproducibility import set_seed  # noqa: E402
-from tools import bench_beam  # noqa: E402
+from tools import bench_beam, bench_transformer  # noqa: E402
 
 BENCH = ROOT / "bench"
 
@@ -133,6 +133,7 @@ GROUPS: dict[str, tuple[str, Callable[[], list[Pair]]]] = {
     "cells": ("Our cells against torch's, batch 64, 32 steps, input 128, state 256", cells_pairs),
     "sru": ("Our SRU against our LSTM, batch 64, input 256, state 256", sru_pairs),
     "beam": (bench_beam.TITLE, bench_beam.beam_pairs),
+    **{k: (bench_transformer.TITLES[k], pairs) for k, pairs in bench_transformer.GROUPS.items()},
 }
 
 

@@ -54,11 +54,13 @@ def fit(
     config: dict,
     settings: TrainConfig,
     batch_size: int,
+    build: Callable[[dict], nn.Module] = build_seq2seq,
+    label_smoothing: float = 0.0,
 ) -> tuple[nn.Module, History]:
     """Train a model of this configuration on the training words, with torch's fused LSTM."""
     dictionary = load()
     set_seed(SEED)
-    model = build_seq2seq(config)
+    model = build(config)
     pairs = [(encode_word(w), encode_phonemes(p)) for w, p in dictionary.pairs("train")]
     batches = bucketed_batches(pairs, batch_size, START, END, seed=SEED)
     words = dictionary.words("validation")[::4]
@@ -71,7 +73,8 @@ def fit(
 
     evaluate = word_error_rate if settings.evaluate_every else None
     with mock.patch.object(LSTM, "run", staticmethod(fused_run)):
-        return model, train(model, batches, TeacherForcingLoss(), settings, evaluate)
+        loss = TeacherForcingLoss(label_smoothing)
+        return model, train(model, batches, loss, settings, evaluate)
 
 
 def rates(model: nn.Module, dictionary: Cmudict, split: str, width: int) -> dict:
@@ -123,14 +126,14 @@ def n_parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def described(config: dict, training: dict, metrics: dict) -> dict:
+def described(config: dict, training: dict, metrics: dict, kind: str = "seq2seq") -> dict:
     """The JSON of a checkpoint."""
     vocabularies = {
         "vocabulary": list(PHONEMES.tokens),
         "source_vocabulary": list(LETTERS.tokens),
     }
     return {
-        "kind": "seq2seq",
+        "kind": kind,
         "config": config,
         **vocabularies,
         "training": training,

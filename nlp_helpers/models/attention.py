@@ -1,98 +1,96 @@
 """Attention in three steps: score every key, softmax, weighted sum of the values.
 
-All scorers share the last two steps and differ in the first. Masks are boolean, True = may attend.
+First that of the Transformer, then that of recurrent decoders, whose scorers share the last two
+steps and differ in the first. Masks are boolean, True = may attend.
 """
 
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nlp_helpers.checks import check_bool_tensor, check_float_tensors, check_int
+from nlp_helpers.checks import check_float_tensors, check_int, check_number
+from nlp_helpers.models.scaled_dot_product import attention_weights, scaled_dot_product_attention
+from nlp_helpers.models.torch_weights import attention_from_torch
 
 
-def attention_weights(scores: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Softmax over the keys that a query may attend to; the others get exactly 0.
+class MultiHeadAttention(nn.Module):
+    """Scaled dot-product attention in several subspaces at once: Concat(head_1 ... head_h) W_O.
 
-    A query that may attend to no key gets zeros (not NaN), and so does its gradient.
+    Every head sees all positions and all of `d_model`, through projections of its own down to
+    d_k = d_model / n_heads, which stand side by side in W_Q, W_K and W_V.
 
-    Shape:
-        scores: [..., query, key]; mask: bool, broadcastable to it, True = may attend.
-        Returns weights [..., query, key]; each row adds up to 1, or to 0 where all is masked.
-
-    Raises:
-        TypeError: scores that are not floating-point, a mask that is not bool.
-        ValueError: a mask that does not fit the scores.
-    """
-    check_float_tensors(scores=scores)
-    if mask is None:
-        return scores.softmax(dim=-1)
-    check_mask(mask, scores.shape)
-    # The lowest number stands for minus infinity: exp() makes 0 of it, and of no row a NaN.
-    lowest = torch.finfo(scores.dtype).min
-    weights = scores.masked_fill(~mask, lowest).softmax(dim=-1)
-    return weights.masked_fill(~mask, 0)  # matters only where a whole row is masked
-
-
-def check_mask(mask: Tensor, shape: torch.Size) -> None:
-    """Refuse a mask that is not boolean or not broadcastable to the scores."""
-    check_bool_tensor("mask", mask, "may attend")
-    try:
-        fits = torch.broadcast_shapes(mask.shape, shape) == shape
-    except RuntimeError:
-        fits = False
-    if not fits:
-        raise ValueError(
-            f"mask {list(mask.shape)} is not broadcastable to [..., query, key] = {list(shape)}"
-        )
-
-
-def scaled_dot_product_attention(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, need_weights: bool = True
-) -> tuple[Tensor, Tensor | None]:
-    """softmax(Q K^T / sqrt(d_k)) V.
-
-    Source: Vaswani et al. 2017, eq. 1.
-
-    Args:
-        need_weights: False takes PyTorch's fused path, and None comes back for the weights.
+    Source: Vaswani et al. 2017, section 3.2.2 (which names no biases); dropout on the weights.
 
     Shape:
-        query: [..., query, d_k]; key: [..., key, d_k]; value: [..., key, d_v];
-        mask: bool, broadcastable to [..., query, key], True = may attend.
-        Returns output [..., query, d_v] and weights [..., query, key]; both are 0 for a query
-        that may attend to no key.
+        query: [batch, query, d_model]; key, value: [batch, key, d_model]; mask: bool,
+        broadcastable to [batch, heads, query, key], True = may attend.
+        Returns output [batch, query, d_model] and weights [batch, heads, query, key], None if not
+        needed. Where a query may attend to nothing, its weights are 0 and its output is W_O's bias.
 
     Raises:
-        ValueError: shapes that do not fit each other, no key at all, a width of 0.
-        TypeError: tensors that are not floating-point and of one dtype, a mask that is not bool.
+        ValueError: d_model not divisible by n_heads, shapes that do not fit each other.
+        TypeError: tensors not floating-point or not of the weights' dtype, a mask that is not
+            bool (a float mask, which others add to the scores, is refused).
     """
-    check_attention(query, key, value)
-    if need_weights:
-        scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
-        weights = attention_weights(scores, mask)
-        return weights @ value, weights
-    if mask is None:
-        return F.scaled_dot_product_attention(query, key, value), None
-    check_mask(mask, torch.Size((*query.shape[:-1], key.shape[-2])))
-    nowhere = ~mask.any(dim=-1, keepdim=True)  # such a query looks at all, and is then zeroed
-    output = F.scaled_dot_product_attention(query, key, value, attn_mask=mask | nowhere)
-    return output.masked_fill(nowhere, 0), None
 
+    def __init__(self, d_model: int, n_heads: int, dropout: float = 0.0, bias: bool = True):
+        super().__init__()
+        check_int("d_model", d_model)
+        check_int("n_heads", n_heads)
+        check_number("dropout", dropout, 0, 1, open_high=True)
+        if d_model % n_heads:
+            raise ValueError(f"d_model={d_model} is not divisible by n_heads={n_heads}")
+        self.d_model, self.n_heads, self.dropout = d_model, n_heads, dropout
+        parts = [nn.Linear(d_model, d_model, bias=bias) for _ in range(4)]
+        self.W_Q, self.W_K, self.W_V, self.W_O = parts
+        for linear in parts:
+            nn.init.xavier_uniform_(linear.weight)
+            if bias:
+                nn.init.zeros_(linear.bias)
 
-def check_attention(query: Tensor, key: Tensor, value: Tensor) -> None:
-    """Refuse queries, keys and values that do not fit each other."""
-    check_float_tensors(query=query, key=key, value=value)
-    shapes = {k: list(t.shape) for k, t in (("query", query), ("key", key), ("value", value))}
-    if min(query.dim(), key.dim(), value.dim()) < 2 or 0 in (*key.shape[-2:], value.shape[-1]):
-        raise ValueError(
-            f"expected [..., query or key, width], at least one key, no width of 0; got {shapes}"
+    @classmethod
+    def from_torch(cls, module: nn.MultiheadAttention) -> "MultiHeadAttention":
+        """The same attention as PyTorch's, which must be batch_first (see `torch_weights`)."""
+        return attention_from_torch(cls, module)
+
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, mask=None, need_weights: bool = True
+    ) -> tuple[Tensor, Tensor | None]:
+        return self.attend(query, self.keys_and_values(key, value), mask, need_weights)
+
+    def keys_and_values(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """What a decoder can keep from step to step: both [batch, heads, key, d_k]."""
+        self._check(key=key, value=value)
+        return self._split(self.W_K(key)), self._split(self.W_V(value))
+
+    def attend(
+        self,
+        query: Tensor,
+        keys_and_values: tuple[Tensor, Tensor],
+        mask: Tensor | None = None,
+        need_weights: bool = True,
+    ) -> tuple[Tensor, Tensor | None]:
+        """`forward` from projected keys and values on."""
+        self._check(query=query)
+        dropout = self.dropout if self.training else 0.0
+        heads, weights = scaled_dot_product_attention(
+            self._split(self.W_Q(query)), *keys_and_values, mask, need_weights, dropout
         )
-    if query.shape[-1] != key.shape[-1] or key.shape[:-1] != value.shape[:-1]:
-        raise ValueError(f"query and key differ in width, or key and value in length: {shapes}")
-    if query.shape[:-2] != key.shape[:-2]:
-        raise ValueError(f"query and key differ in their batch axes: {shapes}")
+        return self.W_O(heads.transpose(1, 2).flatten(2)), weights  # heads side by side again
+
+    def _split(self, x: Tensor) -> Tensor:
+        """[batch, time, d_model] -> [batch, heads, time, d_k]."""
+        return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+
+    def _check(self, **tensors: Tensor) -> None:
+        check_float_tensors(**tensors, weights=self.W_Q.weight)
+        for name, x in tensors.items():
+            if x.dim() != 3 or x.shape[-1] != self.d_model or 0 in x.shape:
+                raise ValueError(
+                    f"{name} must be [batch, time, d_model={self.d_model}], none of them 0; "
+                    f"got {list(x.shape)}"
+                )
 
 
 class Attention(nn.Module):
@@ -104,7 +102,7 @@ class Attention(nn.Module):
     Shape:
         query: [batch, target, query_size]; key: [batch, source, key_size];
         mask: bool, broadcastable to [batch, target, source], True = may attend.
-        projected_key: what `project_key(key)` returned, to save computing it again.
+        projected_key: what `project_key(key)` returned, not to compute it again.
         Returns context [batch, target, key_size] and weights [batch, target, source].
 
     Raises:
@@ -161,10 +159,8 @@ class DotAttention(Attention):
     def __init__(self, query_size: int, key_size: int):
         super().__init__(query_size, key_size)
         if query_size != key_size:
-            raise ValueError(
-                f"the dot product needs query_size == key_size, got {query_size} and {key_size}; "
-                "GeneralAttention takes any"
-            )
+            sizes = f"{query_size} and {key_size}; GeneralAttention takes any"
+            raise ValueError(f"the dot product needs query_size == key_size, got {sizes}")
 
     def score(self, query: Tensor, projected_key: Tensor) -> Tensor:
         return query @ projected_key.transpose(1, 2)

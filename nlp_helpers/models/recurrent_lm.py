@@ -1,9 +1,8 @@
 """A language model over any recurrent network: embed, recur, project to the vocabulary."""
 
-import torch
 from torch import Tensor, nn
 
-from nlp_helpers.checks import check_int, check_number
+from nlp_helpers.checks import check_int, check_number, check_tokens
 from nlp_helpers.models.recurrent import Recurrent
 
 
@@ -47,15 +46,3 @@ class RecurrentLM(nn.Module):
         check_tokens(tokens, self.vocab_size)
         outputs, state = self.recurrent(self.dropout(self.embedding(tokens)), state)
         return self.output(self.dropout(outputs)), state
-
-
-def check_tokens(tokens: Tensor, vocab_size: int) -> None:
-    """Refuse tokens that an embedding of this size cannot look up."""
-    if not isinstance(tokens, Tensor) or tokens.dtype not in (torch.int64, torch.int32):
-        kind = tokens.dtype if isinstance(tokens, Tensor) else type(tokens).__name__
-        raise TypeError(f"tokens must be a tensor of int64 or int32, got {kind}")
-    if tokens.dim() != 2 or 0 in tokens.shape:
-        raise ValueError(f"tokens must be [batch, time], none of them 0; got {list(tokens.shape)}")
-    low, high = int(tokens.min()), int(tokens.max())
-    if low < 0 or high >= vocab_size:
-        raise ValueError(f"tokens must be in [0, vocab_size={vocab_size}), got {low} .. {high}")

@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from nlp_helpers.checks import check_int, check_number
+from nlp_helpers.checks import check_int, check_number, check_tokens
 from nlp_helpers.models.recurrent import Recurrent
-from nlp_helpers.models.recurrent_lm import check_tokens
 
 
 @dataclass(frozen=True)
