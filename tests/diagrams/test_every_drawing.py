@@ -4,9 +4,14 @@ import matplotlib.pyplot as plt
 import pytest
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from tests.diagrams import layout, test_gates, test_recurrent, test_seq2seq
+from tests.diagrams import layout, test_gates, test_recurrent, test_seq2seq, test_transformer
 
-DRAWINGS = test_recurrent.DRAWINGS | test_gates.DRAWINGS | test_seq2seq.DRAWINGS
+DRAWINGS = (
+    test_recurrent.DRAWINGS
+    | test_gates.DRAWINGS
+    | test_seq2seq.DRAWINGS
+    | test_transformer.DRAWINGS
+)
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
