@@ -10,9 +10,15 @@ models/          one file per model family, with the names of its paper; no trai
     gru.py           GRU, reset before or after the product (chapter 02)
     sru.py           SRU, its recurrence as a loop and as a parallel scan (chapter 02)
     recurrent_lm.py  a language model around any recurrent layer (chapter 01)
-    attention.py     additive, dot, general, concat and scaled dot-product attention (chapter 03)
+    scaled_dot_product.py  the masked softmax, scaled dot-product attention, the causal mask
+    attention.py     multi-head attention (chapter 04); additive, dot, general, concat (chapter 03)
     seq2seq.py       encoder, decoder, and both as one model (chapter 03)
     seq2seq_attention.py  the decoders of Luong and of Bahdanau (chapter 03)
+    transformer_config.py  what Transformers vary by name or number
+    positions.py     sinusoidal positions, and the embedding that adds them (chapter 04)
+    transformer_layers.py  feed-forward, add and norm, encoder and decoder layer (chapter 04)
+    transformer.py   the two stacks, and the Transformer with its key-value cache (chapter 04)
+    torch_weights.py  from_torch: the same weights as in a module of torch.nn
     ngram.py         the n-gram baseline, interpolated modified Kneser–Ney (chapter 01)
 data/            what the models read
     corpora.py       load_corpus("library-docs"), load_corpus("tiny-shakespeare")
@@ -24,6 +30,7 @@ data/            what the models read
     adding.py        the adding problem (chapter 02)
     cmudict.py       English words and their pronunciations (chapter 03)
     pairs.py         padded batches of (source, target) pairs
+    copying.py       the copy task (chapter 04)
 training.py      one visible training loop
 decoding.py      greedy, sampling and beam search over a step function
 metrics.py       perplexity, bits per token, phoneme and word error rates
@@ -36,16 +43,17 @@ reproducibility.py  set_seed: the same numbers at every run
 plotting.py      arrays in, matplotlib Axes out; the book's colours
 diagrams/        drawings of networks
     base.py          the marks that all drawings share
-    recurrent.py, gates.py, seq2seq.py  the drawings of chapters 01, 02 and 03
+    recurrent.py, gates.py, seq2seq.py, transformer.py  the drawings of chapters 01 to 04
 display.py       show_source: render a class of this package inside a notebook
 benchmarks.py    speeds that make bench has measured, as tables
 explorables/     interactive figures that also work in the static page, without a kernel
     base.py          the base class: state in traitlets, behaviour in one ES module
     hello_stepper.py, gradient_lag.py, gate_traces.py, beam_tree.py, alignment.py, quiz.py
+    attention_mask.py, positional_encoding.py, attention_heads.py
     color_scale.py   colours of a map for the page
 exercises/       check_... functions: "not attempted", "correct", or a hint
     harness.py       how a check reports
-    rnn.py, gates.py, seq2seq.py  the checks of chapters 01, 02 and 03
+    rnn.py, gates.py, seq2seq.py, transformer.py  the checks of chapters 01 to 04
 checkpoints/     trained weights (safetensors), each with a JSON file that says how it was made
 experiment_results/  what `make train` has measured, as JSON
 """

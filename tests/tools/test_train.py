@@ -19,13 +19,17 @@ PROMISED_CHECKPOINTS = {
     "char-lstm-library-docs",
     "g2p-lstm-luong",
     "g2p-lstm-plain",
+    "g2p-transformer",
 }
 PROMISED_EXPERIMENTS = {
     "adding-problem",
+    "copy-task",
     "cells-on-text",
     "forget-bias",
     "g2p-180-seconds",
     "g2p-larger",
+    "g2p-transformer-180-seconds",
+    "norm-order",
 }
 G2P = sorted(name for name in PROMISED_CHECKPOINTS if name.startswith("g2p"))
 
