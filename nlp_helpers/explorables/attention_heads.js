@@ -156,7 +156,8 @@ const TIGHT = { letter: 8.5, number: 33, pad: 7, gap: 14, between: 36 }; // on a
 /** Queries on the left, keys on the right, and a line for every weight. */
 function drawColumns({ width, item, kind, weights, click, focus }) {
   const rows = { query: item[KINDS[kind].queries], key: item[KINDS[kind].keys] };
-  const { letter, number: margin, pad, gap, between } = width < 330 ? TIGHT : ROOMY;
+  const tight = width < 330;
+  const { letter, number: margin, pad, gap, between } = tight ? TIGHT : ROOMY;
   const longest = (list) => Math.max(...list.map((text) => text.length)) * letter;
   const next = kind === "encoder" ? null : longest(rows.query) + gap;
   const wide = { query: Math.max(40, longest(rows.query) + 2 * pad),
@@ -167,7 +168,8 @@ function drawColumns({ width, item, kind, weights, click, focus }) {
   const total = left.key + wide.key + margin;
   const height = COLUMN.head + COLUMN.slot * Math.max(rows.query.length, rows.key.length);
   const middle = (k) => COLUMN.head + COLUMN.slot * (k + 0.5);
-  const svg = draw("svg", { class: `nlpx-heads-columns${width < 330 ? " nlpx-heads-tight" : ""}`, viewBox: `0 0 ${total} ${height}`,
+  const svg = draw("svg", { class: `nlpx-heads-columns${tight ? " nlpx-heads-tight" : ""}`,
+    viewBox: `0 0 ${total} ${height}`,
     width: total, height, role: "group", "aria-label": "Queries on the left, keys on the right. "
       + "Up and down arrow keys move along a column, left and right go to the strongest partner "
       + "in the other column, escape takes the mark away." });
@@ -230,7 +232,8 @@ function weightTable(item, kind, weights, colour) {
       return cell;
     })));
   const table = make("table", { class: "nlpx-heads-table" }, make("caption", {},
-    "Attention weights, one row per query"), make("thead", {}, make("tr", {}, make("td", {}), head)), make("tbody", {}, rows));
+    "Attention weights"), make("thead", {}, make("tr", {}, make("td", {}), head)),
+    make("tbody", {}, rows));
   return { table, cells, head, rows };
 }
 
@@ -412,7 +415,8 @@ function render({ model, el }) {
       const other = (side === "query" && i !== place) || (side === "key" && j !== place);
       const weight = weights[i][j];
       const faint = side ? 0.1 : 0; // all lines at once: small weights must not add up to a fog
-      line.style.strokeOpacity = other || weight < 0.01 ? 0 : (faint + (1 - faint) * weight).toFixed(2);
+      line.style.strokeOpacity = other || weight < 0.01 ? 0
+        : (faint + (1 - faint) * weight).toFixed(2);
     }));
     shown.table.cells.forEach(({ cell, i, j }) => {
       cell.classList.toggle("nlpx-heads-in-row", side === "query" && i === place);

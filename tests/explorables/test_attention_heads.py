@@ -364,7 +364,7 @@ def open_cells(weights: np.ndarray, kind: str) -> list[float]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_head_shows_its_weights_colours_and_summary(open_page, heads, kind):
-    page = open_page(heads.to_html())
+    page = open_page(heads.to_html(), width=900)
     choose(page, kind)
     for layer, head in np.ndindex(LAYERS, HEADS + 1):
         head_button(page, layer, head).click()
@@ -731,6 +731,15 @@ def test_a_phone_scrolls_inside_the_figure_only(open_page, width):
     page.set_viewport_size({"width": 900, "height": 900})
     expect(page.locator(".nlpx-heads-columns")).not_to_have_class(re.compile("tight"))
     assert "the query at the 1st AH (position 2)" in status(page, NAME)
+
+
+def test_in_the_books_column_a_usual_word_needs_no_scrolling(open_page):
+    usual = item_of(np.random.default_rng(5), "telephone", ["T"] * 7, layers=3, heads=4)
+    page = open_page(AttentionHeads(items=[usual]).to_html(), width=700)
+    for kind in KINDS:
+        choose(page, kind)
+        for figure in page.locator(".nlpx-live .nlpx-scroll").all():
+            assert figure.evaluate("node => node.scrollWidth <= node.clientWidth")
 
 
 def test_no_text_runs_over_another_or_out_of_its_tile(open_page, heads):
