@@ -7,16 +7,23 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 
-from nlp_helpers.diagrams.transformer import draw_transformer
+from nlp_helpers.diagrams.base import FADED
+from nlp_helpers.diagrams.transformer import (
+    draw_clocks,
+    draw_norm_order,
+    draw_path_lengths,
+    draw_transformer,
+)
 from nlp_helpers.diagrams.transformer_attention import (
     draw_heads,
     draw_masks,
     draw_query_key_value,
 )
+from nlp_helpers.models.positions import sinusoidal_positions
 from nlp_helpers.plotting import COLORS
-from tests.diagrams.layout import arrows, texts
+from tests.diagrams.layout import arrows, edges, texts
 
 DRAWINGS = {
     "transformer": draw_transformer,
@@ -32,6 +39,13 @@ DRAWINGS = {
     "masks smallest": lambda: draw_masks(2, 1),
     "masks without padding": lambda: draw_masks(6, 0),
     "masks mostly padding": lambda: draw_masks(6, 5),
+    "norm order": draw_norm_order,
+    "clocks": draw_clocks,
+    "clocks fewest": lambda: draw_clocks(2, 2),
+    "clocks most": lambda: draw_clocks(10, 6),
+    "path lengths": draw_path_lengths,
+    "path lengths shortest": lambda: draw_path_lengths(3),
+    "path lengths longest": lambda: draw_path_lengths(8),
 }
 
 
@@ -206,7 +220,123 @@ def test_masks_name_queries_keys_and_both_values():
         assert first[0][axis] != first[1][axis] and first[0][1 - axis] == first[1][1 - axis]
 
 
-@pytest.mark.parametrize("draw", [draw_transformer, draw_query_key_value, draw_heads, draw_masks])
+def test_norms_stand_on_the_road_or_beside_it():
+    ax = draw_norm_order()
+    roads = [ends(road) for road in drawn_in(ax, COLORS["hidden"])]
+    assert len(roads) == 2
+    (post, _), (pre, _) = sorted(start for start, _ in roads)
+    norms = sorted(entry.get_position() for entry in ax.texts if entry.get_text() == "norm")
+    on_the_road = [[y for x, y in norms if abs(x - road) < 0.01] for road in (post, pre)]
+    assert [len(found) for found in on_the_road] == [2, 1]
+    assert on_the_road[1][0] > max(top for _, top in _layers(ax))  # the final norm: after all
+    assert len(norms) == 5  # so two stand beside the road of pre-LN
+
+
+def _layers(ax):
+    """The lower and upper edge of every panel."""
+    boxes = [p.get_path().get_extents() for p in ax.patches if p.get_zorder() == 0]
+    return [(box.y0, box.y1) for box in boxes]
+
+
+def test_pre_ln_normalizes_before_each_sub_layer_and_post_ln_after_each_sum():
+    ax = draw_norm_order()
+    at = {name: sorted(e.get_position() for e in ax.texts if e.get_text() == name)
+          for name in ("norm", "self-attention", "feed-forward")}  # fmt: skip
+    for name in ("self-attention", "feed-forward"):
+        post, pre = at[name]
+        below = [y for x, y in at["norm"] if x == pre[0] and 0 < pre[1] - y < 1.2]
+        assert len(below) == 1
+        assert not [y for x, y in at["norm"] if x == post[0]]
+    sums = [ends(a)[1] for a in arrows(ax) if ends(a)[1][0] < ends(a)[0][0]]
+    assert len(sums) == 4  # every sub-layer comes back to its road
+    left = [y for x, y in sums if x < 6]
+    assert all(any(0 < norm - y < 1 for x, norm in at["norm"] if x < 6) for y in left)
+    assert {"post-LN", "pre-LN", "one final norm", "× N"} <= {*texts(ax)}
+
+
+@pytest.mark.parametrize(("positions", "n_pairs"), [(8, 4), (2, 2), (10, 6), (5, 3)])
+def test_hands_show_what_the_model_adds(positions, n_pairs):
+    ax = draw_clocks(positions, n_pairs)
+    hands = [ends(hand) for hand in arrows(ax)]
+    drawn = np.array([np.subtract(tip, center) for center, tip in hands])
+    drawn /= np.hypot(*drawn.T)[:, None]
+    table = np.asarray(sinusoidal_positions(positions, 2 * n_pairs))
+    expected = table.reshape(positions, n_pairs, 2).transpose(1, 0, 2).reshape(-1, 2)
+    assert np.allclose(drawn, expected, atol=1e-5)  # (sin, cos), pair by pair
+
+
+def test_clocks_are_named_by_dimensions_and_by_the_positions_of_a_turn():
+    ax = draw_clocks(8, 4)
+    shown = texts(ax)
+    assert [text for text in shown if re.fullmatch(r"\d+, \d+", text)] == [
+        "0, 1", "2, 3", "4, 5", "6, 7"]  # fmt: skip
+    assert {"6.3", "62.8", "628", "6,283", "position", *"01234567"} <= {*shown}
+    assert edges(ax, Circle).count(COLORS["input"]) == 8 * 4
+    assert any("-2i / 8" in text for text in shown)
+
+
+@pytest.mark.parametrize(("n", "layers"), [(3, 1), (4, 2), (5, 2), (6, 3), (7, 3), (8, 4)])
+def test_paths_are_as_long_as_they_say(n, layers):
+    ax = draw_path_lengths(n)
+    assert len(drawn_in(ax, COLORS["hidden"])) == (n - 1) + layers + 1
+    shown = texts(ax)
+    assert f"$n - 1 = {n - 1}$ steps" in shown
+    assert rf"$\lceil (n - 1) / 2 \rceil = {layers}$ layer" + "s" * (layers > 1) in shown
+    assert "$1$ layer" in shown
+    assert layers == -(-(n - 1) // 2)
+    links = n + (n - 1) + layers * (3 * n - 3) + n * n
+    assert len(arrows(ax)) == links == len(drawn_in(ax, FADED)) + (n - 1) + layers + 1
+
+
+@pytest.mark.parametrize("n", [3, 6, 8])
+def test_every_path_leads_from_the_first_token_to_the_last(n):
+    ax = draw_path_lengths(n)
+    steps = [ends(a) for a in drawn_in(ax, COLORS["hidden"])]
+    first, last = (min(e[0][0] for e in steps), max(e[1][0] for e in steps))
+    tokens = [e.get_position()[0] for e in ax.texts if e.get_text() == "1"]
+    goals = [e.get_position()[0] for e in ax.texts if e.get_text() == str(n)]
+    assert len(tokens) == len(goals) == 3
+    assert 0 < first - tokens[0] < 0.4 and 0 < goals[0] - last < 0.4
+    assert sum(e[0][0] - tokens[0] < 0.4 for e in steps) == 3  # one start in every network
+    assert sum(goals[0] - e[1][0] < 0.4 for e in steps) == 3  # and one end
+    for start, end in steps:
+        assert start[0] < end[0]  # always onwards
+
+
+def test_no_path_is_hidden_behind_a_unit():
+    for n in (3, 6, 8):
+        ax = draw_path_lengths(n)
+        units = [p.center for p in ax.patches if isinstance(p, Circle)]
+        for (x0, y0), (x1, y1) in map(ends, drawn_in(ax, COLORS["hidden"])):
+            for x, y in units:
+                share = ((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / np.hypot(
+                    x1 - x0, y1 - y0) ** 2  # fmt: skip
+                nearest = np.clip(share, 0, 1)
+                away = np.hypot(x0 + nearest * (x1 - x0) - x, y0 + nearest * (y1 - y0) - y)
+                assert away >= 0.28
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_no_shape_covers_another(name):
+    shapes = [
+        p
+        for p in DRAWINGS[name]().patches
+        if isinstance(p, FancyBboxPatch | Rectangle) or getattr(p, "radius", 0) > 0.1
+    ]
+    boxes = np.array([p.get_patch_transform().transform_path(p.get_path()).get_extents().extents
+                      for p in shapes if p.get_zorder() > 0])  # fmt: skip
+    low, high = boxes[:, None, :2], boxes[:, None, 2:]
+    shared = np.minimum(high, boxes[None, :, 2:]) - np.maximum(low, boxes[None, :, :2])
+    covered = (shared > 0.01).all(axis=2)
+    np.fill_diagonal(covered, False)
+    assert not covered.any()
+
+
+ALL = (draw_transformer, draw_query_key_value, draw_heads, draw_masks, draw_norm_order,
+       draw_clocks, draw_path_lengths)  # fmt: skip
+
+
+@pytest.mark.parametrize("draw", ALL)
 def test_a_given_axes_is_used(draw):
     figure, axes = plt.subplots(1, 2)
     assert draw(ax=axes[1]) is axes[1]
@@ -235,6 +365,12 @@ def test_a_given_axes_is_used(draw):
         (lambda: draw_masks(3, 3), ValueError, "n_padding must lie between 0 and 2, got 3"),
         (lambda: draw_masks(3, -1), ValueError, "got -1"),
         (lambda: draw_masks(True), TypeError, "whole number, got True"),
+        (lambda: draw_clocks(1), ValueError, "positions must lie between 2 and 10, got 1"),
+        (lambda: draw_clocks(8, 7), ValueError, "n_pairs must lie between 2 and 6, got 7"),
+        (lambda: draw_clocks(8, 4.0), TypeError, "n_pairs must be a whole number"),
+        (lambda: draw_path_lengths(2), ValueError, "n must lie between 3 and 8, got 2"),
+        (lambda: draw_path_lengths(9), ValueError, "got 9"),
+        (lambda: draw_path_lengths("six"), TypeError, "n must be a whole number, got 'six'"),
     ],
 )
 def test_bad_arguments(call, error, message):
