@@ -142,19 +142,24 @@ def g2p_transformer() -> None:
 DEEP = {**G2P, "d_model": 64, "d_ff": 256, "n_layers": 6}
 NORM_GRID = [(norm, warmup) for norm in ("post", "pre") for warmup in (0, 200)]
 NORM_RATES = (1e-3, 4e-3)
+NORM_STEPS, NORM_BATCH, STEPS_PER_POINT = 400, 64, 20
 
 
 def norm_run(norm: str, warmup: int, learning_rate: float) -> dict:
     """Train a deep Transformer briefly; its loss along the way."""
     settings = TrainConfig(
-        n_steps=400, learning_rate=learning_rate, warmup=warmup, final_fraction=1.0, beta2=0.98
+        n_steps=NORM_STEPS,
+        learning_rate=learning_rate,
+        warmup=warmup,
+        final_fraction=1.0,
+        beta2=0.98,
     )
     set_seed(0)
     model = build_transformer({**DEEP, "norm": norm, "final_norm": norm == "pre"})
     pairs = [(encode_word(w), encode_phonemes(p)) for w, p in load().pairs("train")]
-    batches = bucketed_batches(pairs, 64, START, END, seed=0)
+    batches = bucketed_batches(pairs, NORM_BATCH, START, END, seed=0)
     history = train(model, batches, TeacherForcingLoss(), settings)
-    means = torch.tensor(history.losses).view(-1, 20).mean(dim=1)
+    means = torch.tensor(history.losses).view(-1, STEPS_PER_POINT).mean(dim=1)
     row = {
         "norm": norm,
         "warmup": warmup,
@@ -174,7 +179,12 @@ def norm_order() -> None:
             "question": "Does a deep Transformer need the warm-up, post-LN and pre-LN?",
             "date": datetime.date.today().isoformat(),
             "seed": 0,
-            "settings": {"config": DEEP, "n_steps": 400, "batch_size": 64, "steps_per_point": 20},
+            "settings": {
+                "config": DEEP,
+                "n_steps": NORM_STEPS,
+                "batch_size": NORM_BATCH,
+                "steps_per_point": STEPS_PER_POINT,
+            },
             "results": results,
         },
     )

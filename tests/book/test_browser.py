@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from nlp_helpers.explorables.alignment import verdict
+from nlp_helpers.explorables.attention_mask import allowed_pairs, mask_steps
 from nlp_helpers.explorables.beam_tree import hypotheses, per_token, probability
 from nlp_helpers.explorables.gate_traces import label
 from nlp_helpers.explorables.gradient_lag import gradient_norms
@@ -173,7 +174,12 @@ def test_no_page_scrolls_sideways_in_either_theme(new_page, homes, site, size):
 # ---- finding one's way ----
 
 
-SEARCHED = {"vanishing gradient": "01", "forget gate": "02", "beam search": "03"}
+SEARCHED = {
+    "vanishing gradient": "01",
+    "forget gate": "02",
+    "beam search": "03",
+    "positional encoding": "04",
+}
 
 
 @pytest.mark.parametrize(
@@ -618,6 +624,100 @@ def test_words_of_the_alignment_by_mouse_and_keyboard(chapter):
     expect(words.locator("option")).to_have_count(len(items))
     part.get_by_label("Find a word").press_sequentially(items[-1]["word"])
     alignment_reads(part, items[-1])
+
+
+def weights_shown(grid: Locator) -> np.ndarray:
+    """The numbers of the third grid of the mask viewer, without the sums of its rows."""
+    cells = grid.locator("tbody td[data-value]:not(.nlpx-mask-sum)")
+    found = cells.evaluate_all("all => all.map(cell => Number(cell.dataset.value))")
+    side = round(len(found) ** 0.5)
+    return np.array(found).reshape(side, side)
+
+
+@only_in("04")
+def test_mask_viewer_by_mouse_and_keyboard(chapter):
+    part, state = explorable(chapter, "attention-mask"), state_of(chapter, "attention-mask")
+    scores, n_tokens = np.array(state["scores"]), len(state["tokens"])
+    grids = part.locator(".nlpx-mask-grid")
+    padding = part.locator("input[type=range]").first
+
+    def shows(n_padding: int, causal: bool, method: str) -> None:
+        allowed = allowed_pairs(n_tokens, n_padding, causal)
+        _, weights = mask_steps(scores, allowed, method)
+        np.testing.assert_allclose(weights_shown(grids.nth(2)), weights, atol=6e-5)
+        expect(part.locator(".nlpx-status")).to_contain_text(
+            f"{(~allowed).sum()} of {n_tokens**2} pairs are forbidden"
+        )
+
+    part.locator("label", has_text="hidden (causal)").click()
+    shows(state["padding"], True, "minus-infinity")
+    padding.press("End")
+    padding.press("ArrowLeft")
+    shows(n_tokens - 2, True, "minus-infinity")
+    for method, words in (
+        ("zero-scores", "0 before the softmax"),
+        ("zero-weights", "0 after the softmax"),
+    ):
+        part.locator("label", has_text=words).click()
+        shows(n_tokens - 2, True, method)
+    part.get_by_label("0 after the softmax").press("ArrowDown")  # round to the first
+    shows(n_tokens - 2, True, "minus-infinity")
+    part.locator("button.nlpx-mask-query").nth(1).click()
+    expect(part.locator(".nlpx-status")).to_contain_text(state["tokens"][1])
+    chapter.keyboard.press("ArrowDown")
+    expect(part.locator("button.nlpx-mask-query").nth(2)).to_be_focused()
+
+
+@only_in("04")
+def test_positions_viewer_by_keyboard_and_mouse(chapter):
+    part = explorable(chapter, "positional-encoding")
+    state, said = state_of(chapter, "positional-encoding"), part.locator(".nlpx-status")
+    position, offset = part.get_by_label("Position p"), part.get_by_label("Offset k")
+    part.get_by_label("Pair i").press("Home")
+    expect(said).to_contain_text("Pair 0 turns by 1.00 rad per position")
+    position.press("Home")
+    position.press("ArrowRight")
+    offset.press("Home")
+    offset.press("ArrowRight")
+    expect(said).to_contain_text("from position 1 to 2 it turns by 1.00 rad, wherever it starts")
+    part.get_by_label("Pair i").press("End")
+    expect(said).to_contain_text(f"Pair {state['d_model'] // 2 - 1} turns by")
+    part.locator(".nlpx-pe-map").click(position={"x": 60, "y": 40})
+    expect(said).not_to_contain_text(f"Pair {state['d_model'] // 2 - 1} turns by")
+
+
+def head_shows(part: Locator, item: dict, kind: str, layer: int, head: int) -> list[float]:
+    """The table holds the weights of a head, which are returned, row after row."""
+    weights = [float(weight) for weight in item[kind][layer][head].split(" ")]
+    expect(part.locator(".nlpx-heads-heading")).to_contain_text(
+        f"Layer {layer + 1}, head {head + 1}"
+    )
+    cells = part.locator(".nlpx-heads-table tbody td[data-value]")
+    shown = cells.evaluate_all("all => all.map(cell => Number(cell.dataset.value))")
+    np.testing.assert_allclose(shown, weights, atol=6e-5)
+    return weights
+
+
+@only_in("04")
+def test_heads_viewer_by_mouse_and_keyboard(chapter):
+    part, state = explorable(chapter, "attention-heads"), state_of(chapter, "attention-heads")
+    item = state["items"][state["word"]]
+    head_shows(part, item, "encoder", 0, 0)
+    for kind in ("decoder", "cross"):
+        part.locator(f'input[value="{kind}"]').check(force=True)
+        head_shows(part, item, kind, 0, 0)
+    part.locator('button[data-layer="1"][data-head="1"]').click()
+    head_shows(part, item, "cross", 1, 1)
+    chapter.keyboard.press("ArrowRight")
+    weights = head_shows(part, item, "cross", 1, 2)
+    part.locator('g[data-side="query"][data-place="1"]').click()
+    said = part.locator(".nlpx-status")
+    expect(said).to_contain_text(f"{item['predicted'][0]} will be written")
+    expect(said).to_contain_text(f"{max(weights[: len(item['source'])]):.2f}")
+    chapter.keyboard.press("Escape")
+    expect(part.locator('g[aria-pressed="true"]')).to_have_count(0)
+    part.locator("select").select_option(index=len(state["items"]) - 1)
+    head_shows(part, state["items"][-1], "cross", 1, 2)
 
 
 @every_chapter
