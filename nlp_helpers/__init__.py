@@ -43,7 +43,8 @@ reproducibility.py  set_seed: the same numbers at every run
 plotting.py      arrays in, matplotlib Axes out; the book's colours
 diagrams/        drawings of networks
     base.py          the marks that all drawings share
-    recurrent.py, gates.py, seq2seq.py, transformer.py  the drawings of chapters 01 to 04
+    recurrent.py, gates.py, seq2seq.py  the drawings of chapters 01, 02 and 03
+    transformer.py, transformer_attention.py  the drawings of chapter 04
 display.py       show_source: render a class of this package inside a notebook
 benchmarks.py    speeds that make bench has measured, as tables
 explorables/     interactive figures that also work in the static page, without a kernel

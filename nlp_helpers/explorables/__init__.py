@@ -1,16 +1,16 @@
 """Figures that answer to the reader: one Python class and one small ES module each.
 
-base           Explorable: state in traitlets, a live widget and a self-contained HTML fragment
-hello_stepper  HelloStepper: the "hello" network, one time step and one number at a time
-gradient_lag   GradientLag: how much gradient is left after a number of steps back in time
-gate_traces    GateTraces: a text coloured by what one gate of one unit does at each character
-alignment      Alignment: which letters of a word each of its phonemes is read from
+base                 Explorable: state in traitlets, a live widget, a self-contained HTML fragment
+hello_stepper        HelloStepper: the "hello" network, one time step and one number at a time
+gradient_lag         GradientLag: how much gradient is left after a number of steps back in time
+gate_traces          GateTraces: a text coloured by what one gate of one unit does at each character
+alignment            Alignment: which letters of a word each of its phonemes is read from
 attention_mask       AttentionMask: what a mask does before and after the softmax
 positional_encoding  PositionalEncoding: sinusoidal positions as a heat map, a clock and waves
 attention_heads      AttentionHeads: the weights of every layer and head of a Transformer
-quiz           Quiz, Question: multiple choice with an explanation for every option
+quiz                 Quiz, Question: multiple choice with an explanation for every option
 
-color_scale    the book's colour maps and numbers in the form that pages read
+color_scale          the book's colour maps and numbers in the form that pages read
 
 `common.js` is put in front of every module, `explorables.css` styles all of them; what only one of
 them needs of style lies beside its module (`gate_traces.css`, `alignment.css`).
