@@ -143,6 +143,7 @@ DEEP = {**G2P, "d_model": 64, "d_ff": 256, "n_layers": 6}
 NORM_GRID = [(norm, warmup) for norm in ("post", "pre") for warmup in (0, 200)]
 NORM_RATES = (1e-3, 4e-3)
 NORM_STEPS, NORM_BATCH, STEPS_PER_POINT = 400, 64, 20
+NORM_FIXED = {"beta2": 0.98, "clip_norm": 1.0}
 
 
 def norm_run(norm: str, warmup: int, learning_rate: float) -> dict:
@@ -152,7 +153,7 @@ def norm_run(norm: str, warmup: int, learning_rate: float) -> dict:
         learning_rate=learning_rate,
         warmup=warmup,
         final_fraction=1.0,
-        beta2=0.98,
+        **NORM_FIXED,
     )
     set_seed(0)
     model = build_transformer({**DEEP, "norm": norm, "final_norm": norm == "pre"})
@@ -184,6 +185,7 @@ def norm_order() -> None:
                 "n_steps": NORM_STEPS,
                 "batch_size": NORM_BATCH,
                 "steps_per_point": STEPS_PER_POINT,
+                **NORM_FIXED,
             },
             "results": results,
         },
