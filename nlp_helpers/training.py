@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nlp_helpers.checks import check_int, check_number
+from nlp_helpers.checks import check_float_tensors, check_int, check_number
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,13 @@ class TrainConfig:
         check_number("final_fraction", self.final_fraction, 0, 1)
         check_number("weight_decay", self.weight_decay, 0, open_high=True)
         check_number("beta2", self.beta2, 0, 1, open_low=True, open_high=True)
-        if self.schedule not in SCHEDULES:
+        if not isinstance(self.schedule, str) or self.schedule not in SCHEDULES:
             known = ", ".join(SCHEDULES)
             raise ValueError(f"schedule must be one of {known}; got {self.schedule!r}")
         if self.schedule == "inverse-sqrt":
             check_int("warmup (of inverse-sqrt)", self.warmup)
+            if self.final_fraction:
+                raise ValueError("final_fraction is the cosine's; inverse-sqrt has none")
         if self.clip_norm is not None:
             check_number("clip_norm", self.clip_norm, 0, open_low=True)
 
@@ -257,7 +259,9 @@ class TeacherForcingLoss:
         )
 
 
-def smoothed_targets(targets: Tensor, vocab_size: int, label_smoothing: float) -> Tensor:
+def smoothed_targets(
+    targets: Tensor, vocab_size: int, label_smoothing: float, dtype: torch.dtype | None = None
+) -> Tensor:
     """The distribution that label smoothing asks for: (1 - e) one-hot + e / vocab_size.
 
     Source: Szegedy et al. 2016, section 7; Vaswani et al. 2017, section 5.4 (e = 0.1).
@@ -276,7 +280,7 @@ def smoothed_targets(targets: Tensor, vocab_size: int, label_smoothing: float) -
     if targets.numel() and not 0 <= int(targets.min()) <= int(targets.max()) < vocab_size:
         span = f"{int(targets.min())} .. {int(targets.max())}"
         raise ValueError(f"targets must be in [0, vocab_size={vocab_size}), got {span}")
-    one_hot = F.one_hot(targets.long(), vocab_size).to(torch.get_default_dtype())
+    one_hot = F.one_hot(targets.long(), vocab_size).to(dtype or torch.get_default_dtype())
     return (1 - label_smoothing) * one_hot + label_smoothing / vocab_size
 
 
@@ -292,9 +296,10 @@ def label_smoothing_divergence(logits: Tensor, targets: Tensor, label_smoothing:
     Raises:
         ValueError, TypeError: as `smoothed_targets`; shapes that do not fit.
     """
-    if logits.shape[:-1] != targets.shape:
+    check_float_tensors(logits=logits)
+    if logits.shape[:-1] != targets.shape or not targets.numel():
         raise ValueError(f"logits {list(logits.shape)} do not fit targets {list(targets.shape)}")
-    wanted = smoothed_targets(targets, logits.shape[-1], label_smoothing).to(logits.dtype)
+    wanted = smoothed_targets(targets, logits.shape[-1], label_smoothing, logits.dtype)
     divergence = F.kl_div(logits.log_softmax(dim=-1), wanted, reduction="none")
     return divergence.sum(dim=-1).mean()
 

@@ -14,7 +14,7 @@ from nlp_helpers.g2p import (
     pronounce,
     pronounce_by_beam,
 )
-from nlp_helpers.pretrained import build_seq2seq
+from nlp_helpers.pretrained import build_seq2seq, load_checkpoint
 from nlp_helpers.training import TeacherForcingLoss, TrainConfig, train
 
 CONFIG = {
@@ -170,3 +170,10 @@ def test_label_smoothing_mixes_the_target_with_all_tokens(smoothing):
             count += 1
     loss = TeacherForcingLoss(smoothing)(model, batch)
     assert loss.item() == pytest.approx(total / count, rel=1e-5)
+
+
+def test_the_shipped_transformer_reads_long_words():
+    model = load_checkpoint("g2p-transformer").model
+    words = ["cat", "ab" * 30]
+    assert pronounce(model, words)[0] == ("K", "AE", "T")
+    assert len(pronounce_by_beam(model, words, 2)) == 2

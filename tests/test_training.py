@@ -297,3 +297,24 @@ def test_a_gradient_that_is_not_finite_names_its_step_and_keeps_the_weights():
 def test_a_negative_budget():
     with pytest.raises(ValueError, match="max_seconds"):
         train(nn.Linear(1, 1), [0], None, TrainConfig(n_steps=1), max_seconds=-1)
+
+
+def test_the_inverse_square_root_has_no_final_fraction():
+    with pytest.raises(ValueError, match="final_fraction"):
+        TrainConfig(n_steps=3, warmup=2, schedule="inverse-sqrt", final_fraction=0.5)
+    with pytest.raises(ValueError, match="schedule must be one of"):
+        TrainConfig(n_steps=3, schedule=["cosine"])
+
+
+def test_smoothed_targets_keep_double_precision():
+    logits = torch.randn(7, 11, generator=torch.Generator().manual_seed(0)).double()
+    targets = torch.arange(7)
+    wanted = smoothed_targets(targets, 11, 0.1, torch.float64)
+    own = -(wanted * wanted.log()).sum(dim=-1).mean()
+    expected = torch.nn.functional.cross_entropy(logits, targets, label_smoothing=0.1) - own
+    found = label_smoothing_divergence(logits, targets, 0.1)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
+    with pytest.raises(ValueError, match="do not fit"):
+        label_smoothing_divergence(logits[:0], targets[:0], 0.1)
+    with pytest.raises(TypeError):
+        label_smoothing_divergence(logits.long(), targets, 0.1)

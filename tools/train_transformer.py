@@ -98,7 +98,7 @@ G2P = {
     "dropout": 0.0,
     "norm": "pre",
     "final_norm": True,
-    "max_len": 80,
+    "max_len": 256,
     "shared": "none",
 }
 SMALL_G2P = {**G2P, "n_layers": 2, "d_ff": 256}

@@ -10,7 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from nlp_helpers.checks import check_float_tensors, check_int, check_number
-from nlp_helpers.models.scaled_dot_product import attention_weights, scaled_dot_product_attention
+from nlp_helpers.models.scaled_dot_product import (
+    attention_weights,
+    scaled_dot_product_attention,
+    zero_where_blind,
+)
 from nlp_helpers.models.torch_weights import attention_from_torch
 
 
@@ -26,7 +30,7 @@ class MultiHeadAttention(nn.Module):
         query: [batch, query, d_model]; key, value: [batch, key, d_model]; mask: bool,
         broadcastable to [batch, heads, query, key], True = may attend.
         Returns output [batch, query, d_model] and weights [batch, heads, query, key], None if not
-        needed. Where a query may attend to nothing, its weights are 0 and its output is W_O's bias.
+        needed. Where a query may attend to nothing, in any head, its weights and output are 0.
 
     Raises:
         ValueError: d_model not divisible by n_heads, shapes that do not fit each other.
@@ -61,7 +65,7 @@ class MultiHeadAttention(nn.Module):
 
     def keys_and_values(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """What a decoder can keep from step to step: both [batch, heads, key, d_k]."""
-        self._check(key=key, value=value)
+        self.check(key=key, value=value)
         return self._split(self.W_K(key)), self._split(self.W_V(value))
 
     def attend(
@@ -72,25 +76,25 @@ class MultiHeadAttention(nn.Module):
         need_weights: bool = True,
     ) -> tuple[Tensor, Tensor | None]:
         """`forward` from projected keys and values on."""
-        self._check(query=query)
+        self.check(query=query)
         dropout = self.dropout if self.training else 0.0
         heads, weights = scaled_dot_product_attention(
             self._split(self.W_Q(query)), *keys_and_values, mask, need_weights, dropout
         )
-        return self.W_O(heads.transpose(1, 2).flatten(2)), weights  # heads side by side again
+        output = self.W_O(heads.transpose(1, 2).flatten(2))  # heads side by side again
+        return zero_where_blind(output, mask), weights
 
     def _split(self, x: Tensor) -> Tensor:
         """[batch, time, d_model] -> [batch, heads, time, d_k]."""
         return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
 
-    def _check(self, **tensors: Tensor) -> None:
+    def check(self, **tensors: Tensor) -> None:
+        """Refuse what is not [batch, time, d_model] in the weights' dtype."""
         check_float_tensors(**tensors, weights=self.W_Q.weight)
         for name, x in tensors.items():
             if x.dim() != 3 or x.shape[-1] != self.d_model or 0 in x.shape:
-                raise ValueError(
-                    f"{name} must be [batch, time, d_model={self.d_model}], none of them 0; "
-                    f"got {list(x.shape)}"
-                )
+                sizes = f"[batch, time, d_model={self.d_model}], none of them 0"
+                raise ValueError(f"{name} must be {sizes}; got {list(x.shape)}")
 
 
 class Attention(nn.Module):

@@ -83,9 +83,23 @@ def scaled_dot_product_attention(
     if mask is None:
         return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout), None
     check_mask(mask, torch.Size((*query.shape[:-1], key.shape[-2])))
-    nowhere = ~mask.any(dim=-1, keepdim=True)  # such a query looks at all, and is then zeroed
-    output = F.scaled_dot_product_attention(query, key, value, mask | nowhere, dropout)
-    return output.masked_fill(nowhere, 0), None
+    mask = torch.atleast_2d(mask)
+    blind = ~mask.any(dim=-1, keepdim=True)  # such a query looks at all, and is then zeroed
+    output = F.scaled_dot_product_attention(query, key, value, mask | blind, dropout)
+    return output.masked_fill(blind, 0), None
+
+
+def zero_where_blind(output: Tensor, mask: Tensor | None) -> Tensor:
+    """The output with 0 for each query that may attend to no key in any head.
+
+    Shape:
+        output: [batch, query, d_model]; mask: broadcastable to [batch, heads, query, key].
+    """
+    if mask is None:
+        return output
+    sees = torch.atleast_2d(mask).any(dim=-1)  # the last axis is now the query
+    sees = sees.reshape((1,) * (3 - sees.dim()) + sees.shape)  # [batch or 1, heads or 1, query]
+    return output.masked_fill(~sees.any(dim=1).unsqueeze(-1), 0)
 
 
 def check_attention(query: Tensor, key: Tensor, value: Tensor) -> None:
@@ -102,7 +116,7 @@ def check_attention(query: Tensor, key: Tensor, value: Tensor) -> None:
         raise ValueError(f"query and key differ in their batch axes: {shapes}")
 
 
-def causal_mask(n_queries: int, n_keys: int | None = None) -> Tensor:
+def causal_mask(n_queries: int, n_keys: int | None = None, device=None) -> Tensor:
     """True where a query may attend: to its own position and those before it.
 
     Shape:
@@ -117,4 +131,5 @@ def causal_mask(n_queries: int, n_keys: int | None = None) -> Tensor:
     check_int("n_keys", n_keys)
     if n_keys < n_queries:
         raise ValueError(f"n_keys={n_keys} is below n_queries={n_queries}")
-    return torch.ones(n_queries, n_keys, dtype=torch.bool).tril(n_keys - n_queries)
+    ones = torch.ones(n_queries, n_keys, dtype=torch.bool, device=device)
+    return ones.tril(n_keys - n_queries)

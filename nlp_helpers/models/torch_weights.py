@@ -34,7 +34,7 @@ def attention_from_torch(cls: type, module: nn.MultiheadAttention):
         }
     )
     bias = module.in_proj_bias is not None
-    ours = cls(width, module.num_heads, module.dropout, bias).to(module.in_proj_weight.dtype)
+    ours = cls(width, module.num_heads, module.dropout, bias).to(module.in_proj_weight)
     parts = (ours.W_Q, ours.W_K, ours.W_V)
     for linear, weight in zip(parts, module.in_proj_weight.chunk(3), strict=True):
         linear.weight.copy_(weight)
@@ -46,13 +46,15 @@ def attention_from_torch(cls: type, module: nn.MultiheadAttention):
 
 
 def layer_from_torch(cls: type, module: nn.Module):
-    """An encoder or decoder layer of PyTorch's -> ours, `cls`.
+    """An encoder or decoder layer of PyTorch's -> ours, `cls`; equal in eval mode.
+
+    In training PyTorch's also drops units inside the feed-forward network, as the paper does not.
 
     Raises:
-        TypeError, ValueError: as `attention_from_torch`.
+        TypeError, ValueError: as `attention_from_torch`; norms of different eps, parts of different
+            dropout.
     """
-    kinds = {"EncoderLayer": nn.TransformerEncoderLayer, "DecoderLayer": nn.TransformerDecoderLayer}
-    check_kind(module, kinds[cls.__name__])
+    check_kind(module, layer_kind(cls))
     ours = cls(layer_config(module, n_layers=1))
     copy_layer(ours, module)
     return ours.train(module.training)
@@ -65,19 +67,19 @@ def stack_from_torch(cls: type, module: nn.Module):
         TypeError, ValueError: as `attention_from_torch`; layers that differ in more than weights,
             a final norm that is no layer normalisation with the layers' eps.
     """
+    kind = layer_kind(cls)
     check_kind(
-        module, {"Encoder": nn.TransformerEncoder, "Decoder": nn.TransformerDecoder}[cls.__name__]
+        module,
+        nn.TransformerEncoder if kind is nn.TransformerEncoderLayer else nn.TransformerDecoder,
     )
-    configs = {
-        layer_config(layer, len(module.layers), module.norm is not None) for layer in module.layers
-    }
-    if len(configs) != 1:
-        raise ValueError(f"expected layers of one configuration, got {len(configs)}")
-    ours = cls(configs.pop())
+    for layer in module.layers:
+        check_kind(layer, kind)
+    if module.norm is not None:
+        check_norm(module.norm, module.layers[0].self_attn.embed_dim)
+    ours = cls(stack_config(module))
     for mine, theirs in zip(ours.layers, module.layers, strict=True):
         copy_layer(mine, theirs)
     if module.norm is not None:
-        check_kind(module.norm, nn.LayerNorm)
         refuse({f"a final norm with eps={module.norm.eps}": module.norm.eps != ours.norm.eps})
         copy_into(ours.norm, module.norm)
     return ours.train(module.training)
@@ -92,12 +94,14 @@ def transformer_from_torch(
         TypeError, ValueError: as `stack_from_torch`; stacks that differ in more than weights.
     """
     check_kind(module, nn.Transformer)
+    check_kind(module.encoder, nn.TransformerEncoder)
+    check_kind(module.decoder, nn.TransformerDecoder)
     config, other = stack_config(module.encoder), stack_config(module.decoder)
     if config != other:
         raise ValueError(f"expected stacks of one configuration, got {config} and {other}")
     sizes = {"source_vocab_size": source_vocab_size, "vocab_size": vocab_size, "max_len": max_len}
     ours = cls(TransformerConfig(**vars(config), **sizes))
-    ours.to(next(module.parameters()).dtype)
+    ours.to(next(module.parameters()))
     ours.encoder = type(ours.encoder).from_torch(module.encoder)
     ours.decoder = type(ours.decoder).from_torch(module.decoder)
     return ours.train(module.training)
@@ -114,7 +118,21 @@ def stack_config(module: nn.Module) -> StackConfig:
 
 def layer_config(layer: nn.Module, n_layers: int, final_norm: bool = False) -> StackConfig:
     """What a layer of PyTorch's was built from."""
-    refuse({"bias=False": layer.linear1.bias is None})
+    check_kind(layer, (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer))
+    parts = dict(layer.named_children())
+    norms = [part for name, part in parts.items() if name.startswith("norm")]
+    for norm in norms:
+        check_norm(norm, layer.self_attn.embed_dim)
+    eps = {norm.eps for norm in norms}
+    rates = {part.p for name, part in parts.items() if name.startswith("dropout")}
+    rates |= {p.dropout for p in parts.values() if isinstance(p, nn.MultiheadAttention)}
+    refuse(
+        {
+            "bias=False": layer.linear1.bias is None,
+            f"norms of different eps {sorted(eps)}": len(eps) > 1,
+            f"parts of different dropout {sorted(rates)}": len(rates) > 1,
+        }
+    )
     return StackConfig(
         d_model=layer.self_attn.embed_dim,
         n_heads=layer.self_attn.num_heads,
@@ -155,13 +173,36 @@ def copy_layer(ours: nn.Module, module: nn.Module) -> None:
 
 
 def copy_into(ours: nn.Module, theirs: nn.Module) -> None:
-    """Copy all parameters, in the dtype that they have there."""
-    ours.to(next(theirs.parameters()).dtype).load_state_dict(theirs.state_dict())
+    """Copy all parameters, in the dtype and on the device that they have there."""
+    ours.to(next(theirs.parameters())).load_state_dict(theirs.state_dict())
 
 
-def check_kind(module: object, kind: type) -> None:
-    if not isinstance(module, kind):
-        raise TypeError(f"expected an nn.{kind.__name__}, got {type(module).__name__}")
+def layer_kind(cls: type) -> type:
+    """The layer of PyTorch's that a class of ours, a layer or a stack, is made from."""
+    names = {base.__name__ for base in cls.__mro__}
+    decoder = bool(names & {"Decoder", "DecoderLayer"})
+    return nn.TransformerDecoderLayer if decoder else nn.TransformerEncoderLayer
+
+
+def check_kind(module: object, kinds: type | tuple[type, ...]) -> None:
+    """Refuse what is none of these modules."""
+    if not isinstance(module, kinds):
+        kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+        names = " or ".join(f"nn.{kind.__name__}" for kind in kinds)
+        raise TypeError(f"expected an {names}, got {type(module).__name__}")
+
+
+def check_norm(module: object, width: int) -> None:
+    """Refuse what is not a layer normalisation of vectors of this width, with gain and bias."""
+    check_kind(module, nn.LayerNorm)
+    refuse(
+        {
+            f"a norm of shape {list(module.normalized_shape)} (vectors have {width})": (
+                module.normalized_shape != (width,)
+            ),
+            "a norm without gain or bias": module.weight is None or module.bias is None,
+        }
+    )
 
 
 def refuse(options: dict[str, bool]) -> None:

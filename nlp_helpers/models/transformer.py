@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from nlp_helpers.checks import check_bool_tensor, check_shapes
+from nlp_helpers.checks import check_bool_tensor, check_shapes, check_tokens
 from nlp_helpers.models.positions import Embedding
 from nlp_helpers.models.scaled_dot_product import causal_mask
 from nlp_helpers.models.torch_weights import stack_from_torch, transformer_from_torch
@@ -173,8 +173,10 @@ class Transformer(nn.Module):
     def forward(self, source: Tensor, target_in: Tensor, source_mask=None, need_weights=False):
         if len(source) != len(target_in):
             raise ValueError(f"{len(source)} sources, but {len(target_in)} targets")
+        check_tokens(target_in, self.config.vocab_size)  # before any work
         memory, mask, own = self.read(source, source_mask, need_weights)
-        x, causal = self.target_embedding(target_in), causal_mask(target_in.shape[1])
+        x = self.target_embedding(target_in)
+        causal = causal_mask(target_in.shape[1], device=x.device)
         x, weights, _ = self.decoder.run(
             x, self.decoder.remember(memory), causal, mask, need_weights=need_weights
         )
@@ -201,9 +203,15 @@ class Transformer(nn.Module):
         """The step function for `decoding`: tokens [batch, time] -> logits [batch, vocab_size].
 
         Only the new tokens go through the layers; what the earlier ones left is in the state.
+
+        Raises:
+            ValueError: more tokens in all than max_len, another number of rows than the state's;
+                and as the model.
         """
-        n = state.n_tokens
+        n, n_rows = state.n_tokens, len(state.memory[0][0])
+        if len(tokens) != n_rows:
+            raise ValueError(f"tokens of {len(tokens)} rows do not fit a state of {n_rows}")
         x = self.target_embedding(tokens, start=n)
-        causal = causal_mask(tokens.shape[1], n + tokens.shape[1])
+        causal = causal_mask(tokens.shape[1], n + tokens.shape[1], x.device)
         x, _, past = self.decoder.run(x, state.memory, causal, state.mask, state.past)
         return self.output(x[:, -1]), replace(state, past=past)

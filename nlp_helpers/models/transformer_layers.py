@@ -4,6 +4,8 @@ A layer has two calls: `forward` returns vectors alone; `run`, which it calls, a
 and values of earlier positions, and returns them and the attention weights.
 """
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,7 +20,11 @@ Pair = tuple[Tensor, Tensor]  # keys and values, both [batch, heads, time, d_k]
 class FeedForward(nn.Module):
     """W_2 activation(W_1 x + b_1) + b_2, the same at every position, each position alone.
 
-    Source: Vaswani et al. 2017, eq. 2.
+    Source: Vaswani et al. 2017, eq. 2. (PyTorch's layers also drop units between the two, the
+        paper does not; in eval mode they are the same.)
+
+    Shape:
+        x: [..., d_model]; returns the same.
     """
 
     def __init__(self, config: StackConfig):
@@ -28,7 +34,7 @@ class FeedForward(nn.Module):
         self.activation = {
             "relu": F.relu,
             "gelu": F.gelu,
-            "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+            "gelu_tanh": partial(F.gelu, approximate="tanh"),
         }[config.activation]
         for linear in (self.inner, self.outer):
             nn.init.xavier_uniform_(linear.weight)
@@ -45,6 +51,9 @@ class AddNorm(nn.Module):
 
     Source: Vaswani et al. 2017, section 3.1 (post); Radford et al. 2019, section 2.3 (pre);
         Ba, Kiros and Hinton 2016 (layer normalisation); He et al. 2016 (residual connections).
+
+    Shape:
+        x, output: [batch, time, d_model]; both calls return the same.
     """
 
     def __init__(self, config: StackConfig):
@@ -69,6 +78,8 @@ class EncoderLayer(nn.Module):
     With a causal mask it is also the layer of GPT, which has no cross-attention.
 
     Source: Vaswani et al. 2017, section 3.1.
+
+    Shape, Raises: as `transformer.Encoder`.
     """
 
     def __init__(self, config: StackConfig):
@@ -88,6 +99,7 @@ class EncoderLayer(nn.Module):
 
     def run(self, x: Tensor, mask=None, past: Pair | None = None, need_weights: bool = False):
         """Returns x, the attention's weights, and the keys and values so far."""
+        self.attention.check(x=x)
         y = self.attention_norm.before(x)
         present = longer(past, self.attention.keys_and_values(y, y))
         y, weights = self.attention.attend(y, present, mask, need_weights)
@@ -100,6 +112,8 @@ class DecoderLayer(nn.Module):
     """Self-attention, cross-attention (queries from here, keys and values from the encoder), FFN.
 
     Source: Vaswani et al. 2017, section 3.1.
+
+    Shape, Raises: as `transformer.Decoder`.
     """
 
     def __init__(self, config: StackConfig):
@@ -131,6 +145,7 @@ class DecoderLayer(nn.Module):
     ):
         """`memory`: the encoder's output as keys and values. Returns as the encoder layer's `run`,
         with two weights: of the self-attention and of the cross-attention."""
+        self.attention.check(x=x)
         y = self.attention_norm.before(x)
         present = longer(past, self.attention.keys_and_values(y, y))
         y, own = self.attention.attend(y, present, self_mask, need_weights)

@@ -115,7 +115,7 @@ def test_both_paths_give_the_same_output(name):
 
 
 @pytest.mark.parametrize("need_weights", [True, False])
-def test_a_query_that_may_look_nowhere_gives_the_bias_and_no_nan(need_weights):
+def test_a_query_that_may_look_nowhere_gives_zeros_and_no_nan(need_weights):
     ours = MultiHeadAttention.from_torch(reference())
     mask = torch.ones(BATCH, 1, QUERY, KEY, dtype=torch.bool)
     mask[4, :, 2] = False
@@ -123,11 +123,32 @@ def test_a_query_that_may_look_nowhere_gives_the_bias_and_no_nan(need_weights):
     with torch.autograd.set_detect_anomaly(True):
         output, weights = ours(*inputs, mask, need_weights)
         output.square().sum().backward()
-    torch.testing.assert_close(output[4, 2], ours.W_O.bias)
+    assert not output[4, 2].any()
+    assert output[4, 3].any()
     if need_weights:
         assert not weights[4, :, 2].any()
     assert all(torch.isfinite(x.grad).all() for x in [*inputs, *ours.parameters()])
     assert not inputs[0].grad[4, 2].any()
+
+
+@pytest.mark.parametrize(
+    "shape", [(), (KEY,), (QUERY, KEY), (HEADS, 1, KEY), (BATCH, 1, QUERY, 1), (BATCH, 1, 1, KEY)]
+)
+def test_masks_of_every_broadcastable_shape_act_alike_on_both_paths(shape):
+    ours = MultiHeadAttention.from_torch(reference())
+    mask = torch.rand(shape, generator=torch.Generator().manual_seed(3)) < 0.6
+    whole = mask.expand(BATCH, HEADS, QUERY, KEY)
+    found = []
+    for given, need_weights in ((mask, True), (mask, False), (whole, True)):
+        inputs = case()
+        output, _ = ours(*inputs, given, need_weights)
+        blind = ~whole.any(-1).any(1)  # [batch, query]: in no head is there a key
+        assert not output[blind].any()
+        gradients = torch.autograd.grad(output.square().sum(), [*inputs, *ours.parameters()])
+        found.append([output, *gradients])
+    for other in found[1:]:
+        for mine, theirs in zip(found[0], other, strict=True):
+            torch.testing.assert_close(mine, theirs)
 
 
 def test_keys_and_values_can_be_kept():

@@ -41,6 +41,7 @@ def options(pre, activation="relu"):
         "activation": ACTIVATIONS[activation],
         "batch_first": True,
         "norm_first": pre,
+        "layer_norm_eps": 1e-3,
     }
 
 
@@ -60,7 +61,9 @@ def check_gradients(mine, theirs, inputs, ours_module, theirs_module):
     found = torch.autograd.grad(
         (mine * towards).sum(), [*inputs, *ours_module.parameters()], retain_graph=True
     )
-    expected = torch.autograd.grad((theirs * towards).sum(), [*inputs, *theirs_module.parameters()])
+    expected = torch.autograd.grad(
+        (theirs * towards).sum(), [*inputs, *theirs_module.parameters()], retain_graph=True
+    )
     n = len(inputs)
     for one, other in zip(found[:n], expected[:n], strict=True):
         torch.testing.assert_close(one, other)
@@ -119,7 +122,7 @@ def test_decoder_layer_equals_torch(pre):
 @pytest.mark.parametrize("pre", [False, True])
 def test_stacks_equal_torch(pre, final):
     torch.manual_seed(3)
-    norm = nn.LayerNorm(WIDTH) if final else None
+    norm = nn.LayerNorm(WIDTH, 1e-3) if final else None
     theirs = randomised(
         nn.TransformerEncoder(
             nn.TransformerEncoderLayer(WIDTH, HEADS, **options(pre)), 3, norm, False
@@ -132,7 +135,7 @@ def test_stacks_equal_torch(pre, final):
     torch.testing.assert_close(mine[real], reference[real])
     check_gradients(mine[real], reference[real], [source], ours, theirs)
 
-    norm = nn.LayerNorm(WIDTH) if final else None
+    norm = nn.LayerNorm(WIDTH, 1e-3) if final else None
     layer = nn.TransformerDecoderLayer(WIDTH, HEADS, **options(pre))
     theirs = randomised(nn.TransformerDecoder(layer, 3, norm))
     ours = Decoder.from_torch(theirs)
@@ -159,6 +162,11 @@ def test_whole_model_equals_torch_between_the_embeddings(pre):
     )
     logits, _ = ours(source, target, real)
     torch.testing.assert_close(logits, ours.output(reference))
+    embeddings = [source_x, target_x]
+    memory = ours.encoder(source_x, real[:, None, None, :])
+    mine = ours.decoder(target_x, memory, causal_mask(TARGET), real[:, None, None, :])
+    for part, their_part in ((ours.encoder, theirs.encoder), (ours.decoder, theirs.decoder)):
+        check_gradients(mine, reference, embeddings, part, their_part)
     assert ours.config.norm == ("pre" if pre else "post")
 
 
@@ -462,6 +470,6 @@ def test_other_modules_of_torch_are_refused():
     unlike = nn.Transformer(WIDTH, HEADS, 2, 3, **options(False))
     with pytest.raises(ValueError, match=r"n_layers=2.*n_layers=3"):
         Transformer.from_torch(unlike, source_vocab_size=17, vocab_size=19)
-    final = nn.LayerNorm(WIDTH, eps=1e-3)
-    with pytest.raises(ValueError, match=r"eps=0\.001"):
+    final = nn.LayerNorm(WIDTH, eps=1e-2)
+    with pytest.raises(ValueError, match=r"eps=0\.01"):
         Encoder.from_torch(nn.TransformerEncoder(layer, 1, final, enable_nested_tensor=False))
