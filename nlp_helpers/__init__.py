@@ -51,6 +51,7 @@ explorables/     interactive figures that also work in the static page, without 
     base.py          the base class: state in traitlets, behaviour in one ES module
     hello_stepper.py, gradient_lag.py, gate_traces.py, beam_tree.py, alignment.py, quiz.py
     attention_mask.py, positional_encoding.py, attention_heads.py
+    attention_items.py  what alignment and attention_heads share
     color_scale.py   colours of a map for the page
 exercises/       check_... functions: "not attempted", "correct", or a hint
     harness.py       how a check reports

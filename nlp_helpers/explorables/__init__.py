@@ -10,8 +10,10 @@ positional_encoding  PositionalEncoding: sinusoidal positions as a heat map, a c
 attention_heads      AttentionHeads: the weights of every layer and head of a Transformer
 quiz                 Quiz, Question: multiple choice with an explanation for every option
 
+attention_items      AttentionItems: what Alignment and AttentionHeads share
 color_scale          the book's colour maps and numbers in the form that pages read
 
-`common.js` is put in front of every module, `explorables.css` styles all of them; what only one of
-them needs of style lies beside its module (`gate_traces.css`, `alignment.css`).
+`common.js` is put in front of every module, `attention.js` also of those of attention weights;
+`explorables.css` styles all of them. What only one of them needs of style lies beside its module
+(`gate_traces.css`, `alignment.css`).
 """

@@ -2,49 +2,16 @@
 
 const weightsOf = (item) => item.weights.map((line) => line.split(" ").map(Number));
 
-const NOTICED = 0.1; // smaller weights are not worth a word
-const SPREAD = 0.03;
-
 const letters = (item) => Array.from(item.word);
-
-function ordinal(count) {
-  const teen = count % 100 > 10 && count % 100 < 14;
-  return `${count}${teen ? "th" : ["th", "st", "nd", "rd"][count % 10] || "th"}`;
-}
-
-/** "2nd " where an entry occurs several times, "" where it does not. */
-function which(list, k) {
-  if (list.indexOf(list[k]) === list.lastIndexOf(list[k])) return "";
-  return `${ordinal(list.slice(0, k + 1).filter((one) => one === list[k]).length)} `;
-}
-
-/** "t", or "the 2nd t" where the word has several. */
-const named = (list, k) => which(list, k) ? `the ${which(list, k)}${list[k]}` : list[k];
 
 /** "the phoneme F", or "the 2nd phoneme T" where there are several. */
 const called = (list, k, what) => `the ${which(list, k)}${what} ${list[k]}`;
-
-/** ["a", "b", "c"] -> "a, b and c". */
-function joined(words) {
-  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${
-    words[words.length - 1]}`;
-}
-
-/** The noticed weights, largest first, as [index, weight]. */
-function noticed(weights) {
-  return weights.map((weight, k) => [k, weight]).filter(([, weight]) => weight >= NOTICED)
-    .sort((a, b) => b[1] - a[1]);
-}
-
-const withWeights = (list, pairs) => joined(pairs.map(([k, w]) => `${named(list, k)} ${fixed(w)}`));
-
-const capital = (words) => words[0].toUpperCase() + words.slice(1);
 
 function phonemeWords(item, weights, row) {
   const subject = capital(called(item.phonemes, row, "phoneme"));
   const found = noticed(weights[row]);
   if (!found.length) {
-    const best = weights[row].indexOf(Math.max(...weights[row]));
+    const best = largest(weights[row]);
     return `${subject} is read from no letter in particular: the largest weight is ${
       fixed(weights[row][best])}, on ${named(letters(item), best)}.`;
   }
@@ -59,7 +26,7 @@ function letterWords(item, weights, column) {
   const found = noticed(down);
   const total = down.reduce((sum, weight) => sum + weight, 0);
   if (!found.length) {
-    const best = down.indexOf(Math.max(...down));
+    const best = largest(down);
     return `No phoneme gives ${subject} a weight of ${fixed(NOTICED)} or more: the largest is ${
       fixed(down[best])}, from ${named(item.phonemes, best)}.`;
   }
@@ -339,32 +306,7 @@ function render({ model, el }) {
     step(by);
   });
 
-  // A keyboard's mark must not be taken back by a resting pointer.
-  const follow = (event) => {
-    const { clientX: x, clientY: y } = event;
-    if (shown.pointer && shown.pointer.x === x && shown.pointer.y === y) return;
-    shown.pointer = { x, y };
-    const over = event.target.closest("[data-side]");
-    look(over ? { side: over.dataset.side, place: over.dataset.place - 1 } : null);
-  };
-  const look = (at) => {
-    const same = at && shown.preview ? at.side === shown.preview.side
-      && at.place === shown.preview.place : at === shown.preview;
-    if (same) return;
-    shown.preview = at;
-    showMark();
-  };
-  for (const place of [picture, grid]) {
-    place.addEventListener("pointermove", follow);
-    place.addEventListener("pointerleave", () => look(null));
-  }
-  grid.addEventListener("click", (event) => {
-    const over = event.target.closest("[data-side]");
-    if (over) pick(over.dataset.side, over.dataset.place - 1);
-  });
-  picture.addEventListener("click", (event) => {
-    if (!event.target.closest("[data-side]")) pick("", 0);
-  });
+  markByPointer({ picture, grid, shown, showMark, pick });
   picture.addEventListener("keydown", (event) => {
     const at = event.target.closest("[data-side]");
     if (!at || event.altKey || event.ctrlKey || event.metaKey) return;
@@ -379,7 +321,7 @@ function render({ model, el }) {
     else if (across && across !== side) {
       const weights = side === "phoneme" ? shown.weights[place]
         : shown.weights.map((row) => row[place]);
-      pick(across, weights.indexOf(Math.max(...weights)));
+      pick(across, largest(weights));
     } else if (!across) return;
     event.preventDefault();
     if (model.get("side")) entry().focus({ preventScroll: false });

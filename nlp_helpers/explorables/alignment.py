@@ -8,19 +8,23 @@ from typing import Any
 import numpy as np
 import traitlets
 
-from nlp_helpers.explorables.base import Explorable, html_table, index_of, real_array, text_of
-from nlp_helpers.explorables.color_scale import color_scale, two_decimals
-from nlp_helpers.plotting import SEQUENTIAL
+from nlp_helpers.explorables.attention_items import (
+    MAX_LENGTH,
+    TOLERANCE,
+    AttentionItems,
+    check_each,
+    check_tokens,
+    one_of,
+)
+from nlp_helpers.explorables.base import html_table, real_array, text_of
+from nlp_helpers.explorables.color_scale import two_decimals
 
 SHOWN = ("all", "wrong")
-SIDES = ("", "phoneme", "letter")
-MAX_LENGTH = 40
 FALLBACK_WORDS = 20
 _REQUIRED = {"word", "phonemes", "weights", "correct"}
-_TOLERANCE = 1e-3
 
 
-class Alignment(Explorable):
+class Alignment(AttentionItems):
     """Choose a word and see which letters every predicted phoneme was read from.
 
     Each item is a mapping with the keys word, phonemes (the predicted ones), weights, correct and,
@@ -36,14 +40,10 @@ class Alignment(Explorable):
     """
 
     _source = "alignment.js"
+    sides = ("", "phoneme", "letter")
     title = "Which letters is each phoneme read from?"
 
-    items = traitlets.List().tag(sync=True)
-    scale = traitlets.List().tag(sync=True)
-    word = traitlets.Int(0).tag(sync=True)
     shown = traitlets.Unicode("all").tag(sync=True)
-    side = traitlets.Unicode("").tag(sync=True)
-    place = traitlets.Int(0).tag(sync=True)
 
     def __init__(
         self,
@@ -51,36 +51,11 @@ class Alignment(Explorable):
         items: Sequence[Mapping[str, Any]] = (),
         word: str | None = None,
     ) -> None:
-        checked = check_items(items)
-        words = [item["word"] for item in checked]
-        if word is not None and word not in words:
-            raise ValueError(f"word must be one of the {len(words)} items' words, got {word!r}")
-        super().__init__(
-            name,
-            items=checked,
-            scale=color_scale(SEQUENTIAL),
-            word=0 if word is None else words.index(word),
-        )
-
-    @traitlets.validate("word")
-    def _check_word(self, proposal: dict[str, Any]) -> int:
-        return index_of(proposal["value"], "word", len(self.items))
+        super().__init__(name, check_items(items), word)
 
     @traitlets.validate("shown")
     def _check_shown(self, proposal: dict[str, Any]) -> str:
-        if proposal["value"] not in SHOWN:
-            raise ValueError(f"shown must be one of {SHOWN}, got {proposal['value']!r}")
-        return proposal["value"]
-
-    @traitlets.validate("side")
-    def _check_side(self, proposal: dict[str, Any]) -> str:
-        if proposal["value"] not in SIDES:
-            raise ValueError(f"side must be one of {SIDES}, got {proposal['value']!r}")
-        return proposal["value"]
-
-    @traitlets.validate("place")
-    def _check_place(self, proposal: dict[str, Any]) -> int:
-        return index_of(proposal["value"], "place", MAX_LENGTH)
+        return one_of(proposal["value"], "shown", SHOWN)
 
     def fallback_html(self) -> str:
         """Return the weights of the chosen word and the first words' pronunciations as tables."""
@@ -114,16 +89,7 @@ def check_items(items: Any) -> list[dict[str, Any]]:
 
     Raises: TypeError or ValueError, naming the item, for anything that does not fit together.
     """
-    if isinstance(items, Mapping | str) or not isinstance(items, Sequence):
-        raise TypeError(f"items must be a list of mappings, got {type(items).__name__}")
-    if not items:
-        raise ValueError("items must not be empty")
-    checked = [check_item(item, f"items[{k}]") for k, item in enumerate(items)]
-    words = [item["word"] for item in checked]
-    twice = sorted({word for word in words if words.count(word) > 1})
-    if twice:
-        raise ValueError(f"each word may occur once, got again: {twice}")
-    return checked
+    return check_each(items, check_item)
 
 
 def check_item(item: Any, where: str) -> dict[str, Any]:
@@ -142,11 +108,13 @@ def check_item(item: Any, where: str) -> dict[str, Any]:
     word = text_of(item["word"], f"{where}['word']")
     if len(word) > MAX_LENGTH or not word.isprintable() or " " in word:
         raise ValueError(f"{where}['word'] must be 1 to {MAX_LENGTH} visible letters, got {word!r}")
-    phonemes = check_phonemes(item["phonemes"], f"{where}['phonemes']")
+    phonemes = check_tokens(item["phonemes"], f"{where}['phonemes']", "phonemes")
     given = [] if item.get("references") is None else item["references"]
     if isinstance(given, str) or not isinstance(given, Sequence):
         raise TypeError(f"{where}['references'] must be a list, got {type(given).__name__}")
-    references = [check_phonemes(one, f"{where}['references'][{k}]") for k, one in enumerate(given)]
+    references = [
+        check_tokens(one, f"{where}['references'][{k}]", "phonemes") for k, one in enumerate(given)
+    ]
     if not isinstance(item["correct"], bool | np.bool_):
         raise TypeError(f"{where}['correct'] must be a bool, got {type(item['correct']).__name__}")
     correct = bool(item["correct"])
@@ -165,19 +133,6 @@ def check_item(item: Any, where: str) -> dict[str, Any]:
     }
 
 
-def check_phonemes(phonemes: Any, where: str) -> list[str]:
-    """Return phonemes as a list of 1 to 40 strings.
-
-    Raises: TypeError if it is no sequence of strings; ValueError if it is empty or too long, or
-    a phoneme is blank.
-    """
-    if isinstance(phonemes, str) or not isinstance(phonemes, Sequence):
-        raise TypeError(f"{where} must be a list of phonemes, got {type(phonemes).__name__}")
-    if not 1 <= len(phonemes) <= MAX_LENGTH:
-        raise ValueError(f"{where} must number 1 to {MAX_LENGTH}, got {len(phonemes)}")
-    return [text_of(phoneme, f"{where}[{k}]") for k, phoneme in enumerate(phonemes)]
-
-
 def check_weights(weights: Any, where: str, shape: tuple[int, int]) -> np.ndarray:
     """Return attention weights as a float64 array [target, source].
 
@@ -189,6 +144,6 @@ def check_weights(weights: Any, where: str, shape: tuple[int, int]) -> np.ndarra
         raise ValueError(f"{where} must not be negative, got {array.min():g}")
     sums = array.sum(axis=1)
     row = int(np.abs(sums - 1).argmax())
-    if abs(sums[row] - 1) > _TOLERANCE:
+    if abs(sums[row] - 1) > TOLERANCE:
         raise ValueError(f"{where}: each row must sum to 1, row {row} sums to {sums[row]:.4g}")
     return array

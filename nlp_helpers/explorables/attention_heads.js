@@ -53,39 +53,7 @@ function measure(weights, kind) {
 
 // ---- sentences about them ----
 
-const NOTICED = 0.1; // smaller weights are not worth a word
-const SPREAD = 0.03;
-
-function ordinal(count) {
-  const teen = count % 100 > 10 && count % 100 < 14;
-  return `${count}${teen ? "th" : ["th", "st", "nd", "rd"][count % 10] || "th"}`;
-}
-
-/** "t", or "the 2nd t" where there are several. */
-function named(list, k) {
-  if (list.indexOf(list[k]) === list.lastIndexOf(list[k])) return list[k];
-  return `the ${ordinal(list.slice(0, k + 1).filter((one) => one === list[k]).length)} ${list[k]}`;
-}
-
-/** ["a", "b", "c"] -> "a, b and c". */
-function joined(words) {
-  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${
-    words[words.length - 1]}`;
-}
-
-const capital = (words) => words[0].toUpperCase() + words.slice(1);
-
 const at = (list, k) => `${named(list, k)} (position ${k + 1})`;
-
-/** The noticed weights, largest first, as [index, weight]. */
-function noticed(weights) {
-  return weights.map((weight, k) => [k, weight]).filter(([, weight]) => weight >= NOTICED)
-    .sort((a, b) => b[1] - a[1]);
-}
-
-const withWeights = (list, pairs) => joined(pairs.map(([k, w]) => `${named(list, k)} ${fixed(w)}`));
-
-const largest = (weights) => weights.indexOf(Math.max(...weights));
 
 /** "layer 2, head 1", or for the mean "layer 2, averaged over the heads". */
 function headWords(layer, head, heads) {
@@ -462,32 +430,7 @@ function render({ model, el }) {
     showMark();
   }
 
-  // A keyboard's mark must not be taken back by a resting pointer.
-  const follow = (event) => {
-    const { clientX: x, clientY: y } = event;
-    if (shown.pointer && shown.pointer.x === x && shown.pointer.y === y) return;
-    shown.pointer = { x, y };
-    const over = event.target.closest("[data-side]");
-    look(over ? { side: over.dataset.side, place: over.dataset.place - 1 } : null);
-  };
-  const look = (place) => {
-    const same = place && shown.preview ? place.side === shown.preview.side
-      && place.place === shown.preview.place : place === shown.preview;
-    if (same) return;
-    shown.preview = place;
-    showMark();
-  };
-  for (const part of [picture, grid]) {
-    part.addEventListener("pointermove", follow);
-    part.addEventListener("pointerleave", () => look(null));
-  }
-  grid.addEventListener("click", (event) => {
-    const over = event.target.closest("[data-side]");
-    if (over) pick(over.dataset.side, over.dataset.place - 1);
-  });
-  picture.addEventListener("click", (event) => {
-    if (!event.target.closest("[data-side]")) pick("", 0);
-  });
+  markByPointer({ picture, grid, shown, showMark, pick });
   overview.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0],
       ArrowDown: [1, 0] }[event.key];

@@ -8,19 +8,23 @@ from typing import Any
 import numpy as np
 import traitlets
 
-from nlp_helpers.explorables.base import Explorable, html_table, index_of, real_array, text_of
-from nlp_helpers.explorables.color_scale import color_scale, two_decimals
-from nlp_helpers.plotting import SEQUENTIAL
+from nlp_helpers.explorables.attention_items import (
+    MAX_LENGTH,
+    TOLERANCE,
+    AttentionItems,
+    check_each,
+    check_tokens,
+    one_of,
+)
+from nlp_helpers.explorables.base import html_table, index_of, real_array, text_of
+from nlp_helpers.explorables.color_scale import two_decimals
 
 KINDS = ("encoder", "decoder", "cross")
-SIDES = ("", "query", "key")
-MAX_LENGTH = 40
 START, END = "start", "end"
 _KEYS = ("word", "source", "target", "predicted", *KINDS)
-_TOLERANCE = 1e-3
 
 
-class AttentionHeads(Explorable):
+class AttentionHeads(AttentionItems):
     """Choose a word, a kind of attention, a layer and a head, and see which query reads which key.
 
     Each item is a mapping with the keys word, source (the encoder's tokens), target (the decoder's
@@ -44,16 +48,12 @@ class AttentionHeads(Explorable):
     """
 
     _source = "attention_heads.js"
+    sides = ("", "query", "key")
     title = "What does each head read?"
 
-    items = traitlets.List().tag(sync=True)
-    scale = traitlets.List().tag(sync=True)
-    word = traitlets.Int(0).tag(sync=True)
     kind = traitlets.Unicode("encoder").tag(sync=True)
     layer = traitlets.Int(0).tag(sync=True)
     head = traitlets.Int(0).tag(sync=True)
-    side = traitlets.Unicode("").tag(sync=True)
-    place = traitlets.Int(0).tag(sync=True)
 
     def __init__(
         self,
@@ -61,16 +61,7 @@ class AttentionHeads(Explorable):
         items: Sequence[Mapping[str, Any]] = (),
         word: str | None = None,
     ) -> None:
-        checked = check_items(items)
-        words = [item["word"] for item in checked]
-        if word is not None and word not in words:
-            raise ValueError(f"word must be one of the {len(words)} items' words, got {word!r}")
-        super().__init__(
-            name,
-            items=checked,
-            scale=color_scale(SEQUENTIAL),
-            word=0 if word is None else words.index(word),
-        )
+        super().__init__(name, check_items(items), word)
 
     @property
     def n_layers(self) -> int:
@@ -82,15 +73,9 @@ class AttentionHeads(Explorable):
         """The number of heads of each layer."""
         return len(self.items[0]["encoder"][0])
 
-    @traitlets.validate("word")
-    def _check_word(self, proposal: dict[str, Any]) -> int:
-        return index_of(proposal["value"], "word", len(self.items))
-
     @traitlets.validate("kind")
     def _check_kind(self, proposal: dict[str, Any]) -> str:
-        if proposal["value"] not in KINDS:
-            raise ValueError(f"kind must be one of {KINDS}, got {proposal['value']!r}")
-        return proposal["value"]
+        return one_of(proposal["value"], "kind", KINDS)
 
     @traitlets.validate("layer")
     def _check_layer(self, proposal: dict[str, Any]) -> int:
@@ -99,16 +84,6 @@ class AttentionHeads(Explorable):
     @traitlets.validate("head")
     def _check_head(self, proposal: dict[str, Any]) -> int:
         return index_of(proposal["value"], "head", self.n_heads + 1)  # the last is their mean
-
-    @traitlets.validate("side")
-    def _check_side(self, proposal: dict[str, Any]) -> str:
-        if proposal["value"] not in SIDES:
-            raise ValueError(f"side must be one of {SIDES}, got {proposal['value']!r}")
-        return proposal["value"]
-
-    @traitlets.validate("place")
-    def _check_place(self, proposal: dict[str, Any]) -> int:
-        return index_of(proposal["value"], "place", MAX_LENGTH)
 
     def weights(self, layer: int, head: int) -> np.ndarray:
         """Return the weights of a head as they are shown: of the chosen word and kind.
@@ -212,15 +187,7 @@ def check_items(items: Any) -> list[dict[str, Any]]:
 
     Raises: TypeError or ValueError, naming the item, for anything that does not fit together.
     """
-    if isinstance(items, Mapping | str) or not isinstance(items, Sequence):
-        raise TypeError(f"items must be a list of mappings, got {type(items).__name__}")
-    if not items:
-        raise ValueError("items must not be empty")
-    checked = [check_item(item, f"items[{k}]") for k, item in enumerate(items)]
-    words = [item["word"] for item in checked]
-    twice = sorted({word for word in words if words.count(word) > 1})
-    if twice:
-        raise ValueError(f"each word may occur once, got again: {twice}")
+    checked = check_each(items, check_item)
     stacks = [(len(item["encoder"]), len(item["encoder"][0])) for item in checked]
     for k, stack in enumerate(stacks):
         if stack != stacks[0]:
@@ -266,19 +233,6 @@ def check_item(item: Any, where: str) -> dict[str, Any]:
     return checked
 
 
-def check_tokens(tokens: Any, where: str) -> list[str]:
-    """Return tokens as a list of 1 to 40 strings.
-
-    Raises: TypeError if it is no sequence of strings; ValueError if it is empty or too long, or
-    a token is blank.
-    """
-    if isinstance(tokens, str) or not isinstance(tokens, Sequence):
-        raise TypeError(f"{where} must be a list of tokens, got {type(tokens).__name__}")
-    if not 1 <= len(tokens) <= MAX_LENGTH:
-        raise ValueError(f"{where} must number 1 to {MAX_LENGTH}, got {len(tokens)}")
-    return [text_of(token, f"{where}[{k}]") for k, token in enumerate(tokens)]
-
-
 def check_weights(
     weights: Any, where: str, shape: tuple[int | None, ...], causal: bool
 ) -> np.ndarray:
@@ -292,7 +246,7 @@ def check_weights(
         raise ValueError(f"{where} must not be negative, got {array.min():g}")
     sums = array.sum(axis=-1)
     worst = np.unravel_index(int(np.abs(sums - 1).argmax()), sums.shape)
-    if abs(sums[worst] - 1) > _TOLERANCE:
+    if abs(sums[worst] - 1) > TOLERANCE:
         layer, head, row = (int(k) for k in worst)
         raise ValueError(
             f"{where}: each row must sum to 1, row {row} of layer {layer}, head {head} sums to "

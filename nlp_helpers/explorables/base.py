@@ -208,6 +208,7 @@ class Explorable(anywidget.AnyWidget):
     """
 
     _source: ClassVar[str]
+    _before: ClassVar[tuple[str, ...]] = ("common.js",)  # modules put in front of it
     title: ClassVar[str] = ""
 
     name = traitlets.Unicode(read_only=True).tag(sync=True)
@@ -215,8 +216,8 @@ class Explorable(anywidget.AnyWidget):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         if "_source" in cls.__dict__:
             module = (_FOLDER / cls._source).read_text(encoding="utf-8")
-            common = (_FOLDER / "common.js").read_text(encoding="utf-8")
-            cls._esm = check_module(common + "\n" + module, cls._source)
+            before = [(_FOLDER / name).read_text(encoding="utf-8") for name in cls._before]
+            cls._esm = check_module("\n".join([*before, module]), cls._source)
             cls._css = role_css() + (_FOLDER / "explorables.css").read_text(encoding="utf-8")
             own_style = (_FOLDER / cls._source).with_suffix(".css")
             if own_style.exists():
