@@ -1,6 +1,7 @@
 """One visible training loop for every chapter. It knows no model and no data set."""
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,14 +18,15 @@ class TrainConfig:
     """How to train: number of updates, step size, clipping, schedule.
 
     Source: AdamW, Loshchilov and Hutter 2019; the cosine, Loshchilov and Hutter 2017; the inverse
-        square root, Vaswani et al. 2017, eq. 3; clipping, Pascanu, Mikolov and Bengio 2013,
-        algorithm 1.
+        square root, Vaswani et al. 2017, eq. 3; the slanted triangle, Howard and Ruder 2018,
+        eq. 3; clipping, Pascanu, Mikolov and Bengio 2013, algorithm 1.
 
     Args:
         n_steps: number of parameter updates.
         learning_rate: the largest step size of Adam.
         warmup: steps over which the step size rises from 0.
-        schedule: how it falls after them: "cosine", or "inverse-sqrt", as 1 / sqrt(step).
+        schedule: how it falls after them: "cosine", or "inverse-sqrt", as 1 / sqrt(step); or
+            "slanted-triangular", which has its own rise: `slanted_triangular`.
         final_fraction: along half a cosine it falls to this fraction of the largest.
         beta2: how slowly Adam forgets squared gradients (the Transformer's paper takes 0.98).
         clip_norm: gradients are scaled down to this norm where theirs is larger; None: never.
@@ -61,6 +63,12 @@ class TrainConfig:
             check_int("warmup (of inverse-sqrt)", self.warmup)
             if self.final_fraction:
                 raise ValueError("final_fraction is the cosine's; inverse-sqrt has none")
+        if self.schedule == "slanted-triangular":
+            for name in ("warmup", "final_fraction"):
+                if getattr(self, name):
+                    raise ValueError(
+                        f"{name} must be 0: slanted-triangular rises and ends its own way"
+                    )
         if self.clip_norm is not None:
             check_number("clip_norm", self.clip_norm, 0, open_low=True)
 
@@ -82,6 +90,8 @@ def train(
     config: TrainConfig,
     evaluate: Callable[[nn.Module], float] | None = None,
     max_seconds: float | None = None,
+    groups: list[dict] | None = None,
+    before_step: Callable[[int], None] | None = None,
 ) -> History:
     """Fit a model: for each batch the loss, its gradient, clipping, one update.
 
@@ -91,18 +101,23 @@ def train(
             the start of each epoch (see `CarriedStateLoss`).
         evaluate: called in eval mode without gradients.
         max_seconds: stop early after this much time in training (comparisons at equal time).
+        groups: for AdamW, in place of `parameter_groups`; a group's own "lr" and "weight_decay"
+            win over the config's, and the schedule multiplies each "lr".
+        before_step: called with the step, from 0, before each update (see `finetuning`).
 
     Returns the history; the model is left in eval mode.
 
     Raises:
-        ValueError: if there are no batches, or a loss or gradient is not finite (with the step).
+        ValueError: if there are no batches, or a loss or gradient is not finite (with the step);
+            groups without a parameter that is to be trained, or with one that is not the model's.
     """
     if max_seconds is not None:
         check_number("max_seconds", max_seconds, 0)
     optimizer = torch.optim.AdamW(
-        parameter_groups(model, config.weight_decay),
+        parameter_groups(model, config.weight_decay) if groups is None else _own(model, groups),
         lr=config.learning_rate,
         betas=(0.9, config.beta2),
+        weight_decay=config.weight_decay,
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: SCHEDULES[config.schedule](step, config)
@@ -111,6 +126,8 @@ def train(
     model.train()
     for step, batch in enumerate(itertools.islice(_epochs(batches, loss_function), config.n_steps)):
         start = time.perf_counter()
+        if before_step is not None:
+            before_step(step)
         optimizer.zero_grad()
         loss = loss_function(model, batch)
         if not torch.isfinite(loss):
@@ -166,9 +183,41 @@ def warmup_inverse_sqrt(step: int, config: TrainConfig) -> float:
     return min((step + 1) / config.warmup, (config.warmup / (step + 1)) ** 0.5)
 
 
+def slanted_triangular(
+    step: int, n_steps: int, cut_fraction: float = 0.1, ratio: float = 32
+) -> float:
+    """The fraction of the largest step size at this step: a short rise, then a long fall.
+
+    Both are straight lines between 1 / ratio and 1; the peak is at cut = floor(n_steps *
+    cut_fraction), and without a rise where that is 0. The fall takes the n_steps - cut steps that
+    are left. The paper writes them as cut (1 / cut_fraction - 1): the same where n_steps *
+    cut_fraction is whole, but too few elsewhere (at 19 steps its step size falls below 0).
+
+    Source: Howard and Ruder 2018, section 3.2, eq. 3, with the paper's constants.
+
+    Args:
+        step: counted from 0; at n_steps, after the last, the fall has come down to 1 / ratio.
+
+    Raises:
+        ValueError: n_steps below 1, a step outside [0, n_steps], a cut_fraction outside [0, 1),
+            a ratio below 1 or infinite.
+        TypeError: not numbers, or not ints where counts are wanted.
+    """
+    check_int("n_steps", n_steps)
+    check_int("step", step, least=0)
+    if step > n_steps:
+        raise ValueError(f"step must be at most n_steps={n_steps}, got {step}")
+    check_number("cut_fraction", cut_fraction, 0, 1, open_high=True)
+    check_number("ratio", ratio, 1, open_high=True)
+    cut = math.floor(n_steps * cut_fraction)
+    p = step / cut if step < cut else 1 - (step - cut) / (n_steps - cut)
+    return (1 + p * (ratio - 1)) / ratio
+
+
 SCHEDULES: dict[str, Callable[[int, TrainConfig], float]] = {
     "cosine": warmup_cosine,
     "inverse-sqrt": warmup_inverse_sqrt,
+    "slanted-triangular": lambda step, config: slanted_triangular(step, config.n_steps),
 }
 
 
@@ -193,6 +242,20 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
         {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
     ]
+
+
+def _own(model: nn.Module, groups: list[dict]) -> list[dict]:
+    """Copies of the groups (an optimizer writes into them), if they fit the model."""
+    groups = [{**group, "params": list(group["params"])} for group in groups]
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    given = {parameter for group in groups for parameter in group["params"]}
+    left_out = [name for p, name in names.items() if p.requires_grad and p not in given]
+    if left_out:
+        raise ValueError(f"parameters {left_out} are in no group: add them, or freeze them")
+    strange = [list(parameter.shape) for parameter in given if parameter not in names]
+    if strange:
+        raise ValueError(f"groups hold parameters of shapes {strange} that are not the model's")
+    return groups
 
 
 @torch.no_grad()
@@ -227,6 +290,39 @@ class CarriedStateLoss:
         logits, state = model(tokens, self.state)
         self.state = detached(state)
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+class ClassificationLoss:
+    """Cross-entropy of a classifier.
+
+    Shape:
+        batch: (*inputs, labels), as (tokens, mask, labels). The model takes the inputs and
+        returns logits [batch, n_classes]; labels: integers [batch]. Returns a scalar, the mean
+        in nats per item.
+
+    Raises:
+        ValueError: a batch without inputs, labels that do not fit the logits or are outside
+            [0, n_classes).
+        TypeError: a batch that is not a tuple or list, labels that are not integers.
+    """
+
+    def __call__(self, model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        if not isinstance(batch, tuple | list):
+            raise TypeError(f"batch must be a tuple (*inputs, labels), got {type(batch).__name__}")
+        if len(batch) < 2:
+            raise ValueError(f"batch must hold inputs and labels, got {len(batch)} tensor(s)")
+        *inputs, labels = batch
+        if not isinstance(labels, Tensor) or labels.dtype not in (torch.int64, torch.int32):
+            kind = labels.dtype if isinstance(labels, Tensor) else type(labels).__name__
+            raise TypeError(f"labels must be a tensor of int64 or int32, got {kind}")
+        logits = model(*inputs)
+        shapes = f"logits {list(logits.shape)} do not fit labels {list(labels.shape)}"
+        if logits.dim() != 2 or labels.shape != logits.shape[:1] or not labels.numel():
+            raise ValueError(f"{shapes}; wanted [batch, n_classes] and [batch]")
+        low, high, n_classes = int(labels.min()), int(labels.max()), logits.shape[1]
+        if low < 0 or high >= n_classes:
+            raise ValueError(f"labels must be in [0, n_classes={n_classes}), got {low} .. {high}")
+        return F.cross_entropy(logits, labels.long())
 
 
 class TeacherForcingLoss:

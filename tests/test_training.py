@@ -12,11 +12,13 @@ from nlp_helpers.models.recurrent_lm import RecurrentLM
 from nlp_helpers.models.rnn import RNN
 from nlp_helpers.training import (
     CarriedStateLoss,
+    ClassificationLoss,
     TrainConfig,
     label_smoothing_divergence,
     language_model_nll,
     paper_step_size,
     parameter_groups,
+    slanted_triangular,
     smoothed_targets,
     train,
     warmup_cosine,
@@ -120,6 +122,185 @@ def test_training_follows_the_chosen_schedule_and_beta2():
         optimizer.step()
     torch.testing.assert_close(model.weight, twin.weight)
     torch.testing.assert_close(model.bias, twin.bias)
+
+
+def paper_slanted_triangle(t, total, cut_frac, ratio):
+    """Eq. 3 of Howard and Ruder 2018, letter for letter."""
+    cut = math.floor(total * cut_frac)
+    p = t / cut if t < cut else 1 - (t - cut) / (cut * (1 / cut_frac - 1))
+    return (1 + p * (ratio - 1)) / ratio
+
+
+@pytest.mark.parametrize(
+    ("total", "cut_frac", "ratio"), [(370, 0.1, 32), (130, 0.1, 7), (28, 0.25, 13)]
+)
+def test_slanted_triangle_is_the_paper_s_equation_where_the_cut_is_whole(total, cut_frac, ratio):
+    for step in range(total + 1):
+        mine = slanted_triangular(step, total, cut_frac, ratio)
+        assert mine == pytest.approx(paper_slanted_triangle(step, total, cut_frac, ratio))
+
+
+def test_slanted_triangle_rises_for_a_tenth_of_the_steps_and_falls_for_the_rest():
+    values = [slanted_triangular(step, 1_000) for step in range(1_001)]
+    assert values[0] == pytest.approx(1 / 32)
+    assert values[50] == pytest.approx((1 + 0.5 * 31) / 32)
+    assert values[100] == 1.0
+    assert values[550] == pytest.approx((1 + 0.5 * 31) / 32)
+    assert values[1_000] == pytest.approx(1 / 32)
+    assert all(a < b for a, b in itertools.pairwise(values[:101]))
+    assert all(a > b for a, b in itertools.pairwise(values[100:]))
+
+
+@pytest.mark.parametrize("total", [1, 7, 9, 13, 19, 37])
+def test_slanted_triangle_stays_within_its_bounds_where_the_cut_is_not_whole(total):
+    """The paper's form falls below 0 at 19 steps: its cut is 1, and its fall takes 9 steps."""
+    values = [slanted_triangular(step, total) for step in range(total + 1)]
+    assert max(values) == 1.0
+    assert min(values) == pytest.approx(1 / 32)
+    assert values.index(1.0) == total // 10
+    assert values[-1] == pytest.approx(1 / 32)
+    assert paper_slanted_triangle(18, 19, 0.1, 32) < 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ((-1, 37), ValueError, "step must be at least 0"),
+        ((38, 37), ValueError, "step must be at most n_steps=37, got 38"),
+        ((0, 0), ValueError, "n_steps"),
+        ((0.5, 37), TypeError, "step"),
+        ((0, 37, 1.0), ValueError, "cut_fraction"),
+        ((0, 37, -0.1), ValueError, "cut_fraction"),
+        ((0, 37, "0.1"), TypeError, "cut_fraction"),
+        ((0, 37, 0.1, 0.5), ValueError, "ratio"),
+        ((0, 37, 0.1, float("inf")), ValueError, "ratio"),
+    ],
+)
+def test_bad_slanted_triangles(arguments, error, words):
+    with pytest.raises(error, match=words):
+        slanted_triangular(*arguments)
+
+
+def weight_sum(model, batch):
+    """A loss whose gradient is 1 for each weight: Adam then steps by its learning rate."""
+    return sum(p.sum() for p in model.parameters() if p.requires_grad)
+
+
+def test_training_follows_the_slanted_triangle():
+    config = TrainConfig(
+        n_steps=37, learning_rate=0.01, schedule="slanted-triangular", clip_norm=None
+    )
+    model = nn.Linear(1, 1)
+    before = model.weight.item()
+    train(model, [0], weight_sum, config)
+    steps = sum(slanted_triangular(step, 37) for step in range(37))
+    assert before - model.weight.item() == pytest.approx(0.01 * steps, rel=1e-4)
+
+
+@pytest.mark.parametrize("option", [{"warmup": 3}, {"final_fraction": 0.1}])
+def test_the_slanted_triangle_has_its_own_warmup_and_end(option):
+    with pytest.raises(ValueError, match=next(iter(option))):
+        TrainConfig(n_steps=37, schedule="slanted-triangular", **option)
+
+
+def test_given_groups_keep_their_own_rates_and_the_schedule_multiplies_each():
+    model = nn.Sequential(nn.Linear(7, 13), nn.Linear(13, 1))
+    before = [p.detach().clone() for p in model.parameters()]
+    groups = [
+        {"params": list(model[0].parameters()), "lr": 1e-3, "weight_decay": 0.0},
+        {"params": list(model[1].parameters()), "lr": 1e-2, "weight_decay": 0.0},
+    ]
+    config = TrainConfig(n_steps=13, learning_rate=0.5, final_fraction=0.5, clip_norm=None)
+    train(model, [0], weight_sum, config, groups=groups)
+    steps = sum(warmup_cosine(step, config) for step in range(13))
+    for old, new, rate in zip(before, model.parameters(), [1e-3, 1e-3, 1e-2, 1e-2], strict=True):
+        expected = torch.full_like(old, rate * steps)
+        torch.testing.assert_close(old - new.detach(), expected, rtol=1e-3, atol=1e-6)
+    assert [group["lr"] for group in groups] == [1e-3, 1e-2]
+    assert all("initial_lr" not in group for group in groups)
+
+
+def test_groups_take_from_the_config_what_they_do_not_say():
+    config = TrainConfig(n_steps=5, learning_rate=0.02, weight_decay=0.3)
+    default, same, all_decay = (language_model() for _ in range(3))
+    train(default, counting_batches(), CarriedStateLoss(), config)
+    groups = [{"params": g["params"]} for g in parameter_groups(same, 0.0)]
+    groups[1]["weight_decay"] = 0.0
+    train(same, counting_batches(), CarriedStateLoss(), config, groups=groups)
+    groups = [{"params": all_decay.parameters()}]  # an iterator: read once
+    train(all_decay, counting_batches(), CarriedStateLoss(), config, groups=groups)
+    for mine, theirs in zip(default.parameters(), same.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+    assert not torch.equal(default.output.bias, all_decay.output.bias)
+
+
+def test_groups_that_leave_a_trained_parameter_out_or_bring_one_in():
+    model = nn.Sequential(nn.Linear(7, 13), nn.Linear(13, 1))
+    some = [{"params": list(model[0].parameters()), "lr": 0.1}]
+    with pytest.raises(ValueError, match=r"1\.weight.*in no group"):
+        train(model, [0], weight_sum, TrainConfig(n_steps=1), groups=some)
+    strange = [{"params": [*model.parameters(), *nn.Linear(1, 1).parameters()]}]
+    with pytest.raises(ValueError, match=r"\[1, 1\].*not the model's"):
+        train(model, [0], weight_sum, TrainConfig(n_steps=1), groups=strange)
+    model[1].requires_grad_(False)
+    train(model, [0], weight_sum, TrainConfig(n_steps=1), groups=some)
+
+
+def test_before_step_is_told_each_step_before_its_loss():
+    seen = []
+
+    def loss_function(model, batch):
+        seen.append("loss")
+        return model.weight.sum()
+
+    config = TrainConfig(n_steps=2)
+    train(nn.Linear(1, 1, bias=False), [0], loss_function, config, before_step=seen.append)
+    assert seen == [0, "loss", 1, "loss"]
+
+
+class Scores(nn.Module):
+    """A model with two inputs: scores = (vectors at real steps, summed) W."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(7, 5)
+
+    def forward(self, vectors, mask):
+        return self.linear((vectors * mask.unsqueeze(-1)).sum(dim=1))
+
+
+def test_classification_loss_is_the_cross_entropy_of_what_the_model_makes_of_the_inputs():
+    torch.manual_seed(0)
+    model, vectors = Scores().double(), torch.randn(13, 3, 7).double()
+    mask, labels = torch.rand(13, 3) < 0.5, torch.randint(5, (13,))
+    loss = ClassificationLoss()(model, (vectors, mask, labels))
+    log_probabilities = model(vectors, mask).log_softmax(dim=-1)
+    torch.testing.assert_close(loss, -log_probabilities[torch.arange(13), labels].mean())
+    (mine,) = torch.autograd.grad(loss, model.linear.bias)
+    expected = (log_probabilities.exp() - F.one_hot(labels, 5)).mean(dim=0)
+    torch.testing.assert_close(mine, expected)
+    torch.testing.assert_close(
+        ClassificationLoss()(model.linear, [vectors[:, 0], labels]),
+        F.cross_entropy(model.linear(vectors[:, 0]), labels),
+    )
+
+
+@pytest.mark.parametrize(
+    ("batch", "error", "words"),
+    [
+        (torch.zeros(13, 7), TypeError, "batch must be a tuple"),
+        ((torch.zeros(13, 7),), ValueError, "inputs and labels"),
+        ((torch.zeros(13, 7), [0] * 13), TypeError, "labels.*list"),
+        ((torch.zeros(13, 7), torch.zeros(13)), TypeError, "labels.*float32"),
+        ((torch.zeros(13, 7), torch.zeros(12, dtype=torch.long)), ValueError, r"\[13, 5\].*\[12\]"),
+        ((torch.zeros(0, 7), torch.zeros(0, dtype=torch.long)), ValueError, r"\[0, 5\]"),
+        ((torch.zeros(13, 7), torch.full((13,), 5)), ValueError, r"n_classes=5.*5 \.\. 5"),
+        ((torch.zeros(13, 7), torch.full((13,), -100)), ValueError, "-100"),
+    ],
+)
+def test_bad_labels(batch, error, words):
+    with pytest.raises(error, match=words):
+        ClassificationLoss()(nn.Linear(7, 5), batch)
 
 
 def smoothing_case():
