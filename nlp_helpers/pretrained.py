@@ -19,8 +19,10 @@ from torch import nn
 
 from nlp_helpers.data.tokenizers import CharTokenizer
 from nlp_helpers.data.vocabulary import Vocab
+from nlp_helpers.elmo_files import read_elmo
 from nlp_helpers.files import write_whole
 from nlp_helpers.models.attention import AdditiveAttention, GeneralAttention
+from nlp_helpers.models.elmo import ELMo
 from nlp_helpers.models.gru import GRU
 from nlp_helpers.models.lstm import LSTM
 from nlp_helpers.models.recurrent import Recurrent
@@ -138,6 +140,23 @@ def load_checkpoint(name: str, folder: Path | str = CHECKPOINTS) -> Checkpoint:
     source = info.get("source_vocabulary")
     source_vocab = None if source is None else Vocab((), specials=source)
     return Checkpoint(name, model.eval(), vocab, info, source_vocab)
+
+
+def load_elmo(options: Path | str, weights: Path | str) -> ELMo:
+    """The official ELMo of an options.json and a weights.hdf5, in eval mode.
+
+    Source: Peters et al. 2018; the layout of bilm-tf's files, see `elmo_files.read_elmo`.
+
+    Shape:
+        `.layers(sentences)` gives for each sentence [n_layers + 1, n_words, 2 * projection_dim],
+        from a zero state.
+
+    Raises:
+        FileNotFoundError: a file that is not there.
+        ValueError: files that are not JSON and HDF5, an option missing or unknown, a tensor
+            missing or of another shape, by name.
+    """
+    return read_elmo(options, weights)
 
 
 def description_sha256(info: dict) -> str:

@@ -10,7 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nlp_helpers.checks import check_float_tensors, check_int, check_number
+from nlp_helpers.checks import (
+    check_bool_tensor,
+    check_float_tensors,
+    check_int,
+    check_number,
+    check_shapes,
+    check_tokens,
+)
 
 
 @dataclass(frozen=True)
@@ -353,6 +360,76 @@ class TeacherForcingLoss:
         return F.cross_entropy(
             logits[real], batch.target_out[real], label_smoothing=self.label_smoothing
         )
+
+
+class BidirectionalLMLoss:
+    """Cross-entropy of a language model in both directions: the mean over all their targets.
+
+    The forward logits at t are for the word at t + 1, the backward logits at t for the word at
+    t - 1. So the begin mark is a target only of the backward, the end mark only of the forward
+    model, and both have as many targets.
+
+    Source: Peters et al. 2018, section 3.1 (the joint log likelihood; a mean instead of a sum).
+
+    Shape:
+        batch: (characters [batch, time, max_characters], mask bool [batch, time], words int64
+        [batch, time], the ids of the words at the same positions, marks included). The model
+        takes (characters, mask) and returns (forward_logits, backward_logits). Returns a scalar,
+        nats per token.
+
+    Raises:
+        ValueError: words or mask of another shape, a real word outside the softmax, no two words
+            that follow each other.
+        TypeError: a mask that is not of bool, words that are not integers.
+    """
+
+    def __call__(self, model: nn.Module, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        forward, backward, count = bidirectional_sums(model, batch)
+        return (forward + backward) / (2 * count)
+
+
+def bidirectional_sums(
+    model: nn.Module, batch: tuple[Tensor, Tensor, Tensor]
+) -> tuple[Tensor, Tensor, int]:
+    """Summed cross-entropy of the forward and of the backward model, and targets of each.
+
+    Shape and Raises: see `BidirectionalLMLoss`.
+    """
+    characters, mask, words = batch
+    check_bool_tensor("mask", mask, "a real word or mark")
+    check_shapes(mask=(mask, characters.shape[:2]), words=(words, characters.shape[:2]))
+    both = mask[:, :-1] & mask[:, 1:]  # [batch, time - 1]: a word at t, and one at t + 1
+    count = int(both.sum())
+    if count == 0:
+        raise ValueError(f"no two words follow each other in a batch of {list(mask.shape)}")
+    forward, backward = model(characters, mask)
+    check_tokens(words.masked_fill(~mask, 0), forward.shape[-1])
+    next_word, word_before = words[:, 1:][both], words[:, :-1][both]
+    return (
+        F.cross_entropy(forward[:, :-1][both], next_word, reduction="sum"),
+        F.cross_entropy(backward[:, 1:][both], word_before, reduction="sum"),
+        count,
+    )
+
+
+def bidirectional_nll(model: nn.Module, batches: Iterable) -> tuple[float, float]:
+    """Mean negative log-likelihood (nats per token) of the forward and of the backward model.
+
+    Call it with a model in eval mode, under `torch.no_grad()`. Batches: see
+    `BidirectionalLMLoss`.
+
+    Raises:
+        ValueError: if there are no batches.
+    """
+    totals, count = [0.0, 0.0], 0
+    for batch in batches:
+        forward, backward, n = bidirectional_sums(model, batch)
+        totals[0] += forward.item()
+        totals[1] += backward.item()
+        count += n
+    if count == 0:
+        raise ValueError("batches is empty: nothing to evaluate")
+    return totals[0] / count, totals[1] / count
 
 
 def smoothed_targets(
