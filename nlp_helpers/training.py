@@ -135,7 +135,7 @@ def train(
         start = time.perf_counter()
         if before_step is not None:
             before_step(step)
-        optimizer.zero_grad()
+        model.zero_grad()
         loss = loss_function(model, batch)
         if not torch.isfinite(loss):
             raise ValueError(f"the loss is {loss.item()} at step {step}: lower the learning rate?")

@@ -258,6 +258,14 @@ def test_before_step_is_told_each_step_before_its_loss():
     assert seen == [0, "loss", 1, "loss"]
 
 
+def test_what_an_earlier_training_left_in_frozen_weights_does_not_count_in_the_norm():
+    model = nn.Sequential(nn.Linear(7, 13), nn.Linear(13, 1))
+    model[0].weight.grad = torch.full((13, 7), 100.0)
+    model[0].requires_grad_(False)
+    history = train(model, [0], weight_sum, TrainConfig(n_steps=2))
+    assert history.gradient_norms == pytest.approx([14**0.5] * 2)
+
+
 class Scores(nn.Module):
     """A model with two inputs: scores = (vectors at real steps, summed) W."""
 

@@ -1,0 +1,146 @@
+"""Classify a whole sentence: pool its vectors, two linear layers, and a language model below."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from nlp_helpers.checks import check_float_tensors, check_int, check_number, check_tokens
+from nlp_helpers.models.recurrent import check_mask
+from nlp_helpers.models.recurrent_lm import RecurrentLM
+
+
+class ConcatPooling(nn.Module):
+    """One vector for a sentence: its last vector, the greatest and the mean of all, side by side.
+
+        h_c = [h_T, maxpool(H), meanpool(H)],   H = {h_1 ... h_T}
+
+    The last vector has read all, but a few words anywhere may decide: the other two parts do not
+    forget them.
+
+    Source: Howard and Ruder 2018, section 3.3, eq. 4.
+
+    Shape:
+        vectors: [batch, time, width]; mask: bool [batch, time], True = a real step, all real if
+        None. T is the last real step. Returns [batch, 3 * width].
+
+    Raises:
+        ValueError: an axis of 0, a wrong rank, a mask of another shape, a row that is all padding.
+        TypeError: vectors that are not of floating point, a mask that is not of bool.
+    """
+
+    def forward(self, vectors: Tensor, mask: Tensor | None = None) -> Tensor:
+        check_float_tensors(vectors=vectors)
+        if vectors.dim() != 3 or 0 in vectors.shape:
+            shape = list(vectors.shape)
+            raise ValueError(f"vectors must be [batch, time, width], none of them 0; got {shape}")
+        mask = check_mask(mask, vectors)
+        if mask is None:
+            return torch.cat([vectors[:, -1], vectors.amax(dim=1), vectors.mean(dim=1)], dim=-1)
+        steps = torch.arange(mask.shape[1], device=mask.device)
+        last = (mask * steps).amax(dim=1)  # [batch], each the place of the last real step
+        padding = ~mask.unsqueeze(-1)  # [batch, time, 1]
+        total = vectors.masked_fill(padding, 0).sum(dim=1)
+        pooled = [
+            vectors[torch.arange(len(vectors), device=mask.device), last],
+            vectors.masked_fill(padding, -torch.inf).amax(dim=1),
+            total / mask.sum(dim=1, keepdim=True),
+        ]
+        return torch.cat(pooled, dim=-1)  # [batch, 3 * width]
+
+
+class PooledClassifier(nn.Module):
+    """Concat pooling, a linear layer, ReLU, and a linear layer to the classes.
+
+    It reads any vectors: static ones, ELMo's, the states of a language model.
+
+    Source: Howard and Ruder 2018, sections 3.3 and 4.1 (a hidden layer of 50; theirs also has
+        batch normalization before each linear layer).
+
+    Args:
+        width: of the vectors.
+        dropout: before each linear layer.
+
+    Shape:
+        vectors: [batch, time, width]; mask: bool [batch, time], True = a real step, all real if
+        None. Returns logits [batch, n_classes].
+
+    Raises:
+        ValueError: sizes below 1, fewer than two classes, dropout outside [0, 1); vectors and
+            masks as `ConcatPooling`, and vectors of another width.
+        TypeError: sizes that are not ints; vectors of another dtype than the weights.
+    """
+
+    def __init__(self, width: int, n_classes: int, hidden_size: int = 50, dropout: float = 0.0):
+        super().__init__()
+        check_int("width", width)
+        check_int("n_classes", n_classes, least=2)
+        check_int("hidden_size", hidden_size)
+        check_number("dropout", dropout, 0, 1, open_high=True)
+        self.width = width
+        self.pooling = ConcatPooling()
+        self.dropout = nn.Dropout(dropout)
+        self.hidden = nn.Linear(3 * width, hidden_size)
+        self.output = nn.Linear(hidden_size, n_classes)
+
+    def forward(self, vectors: Tensor, mask: Tensor | None = None) -> Tensor:
+        check_float_tensors(vectors=vectors, weights=self.hidden.weight)
+        if vectors.dim() == 3 and vectors.shape[-1] != self.width:
+            raise ValueError(
+                f"vectors must be [batch, time, width={self.width}], got {list(vectors.shape)}"
+            )
+        pooled = self.pooling(vectors, mask)
+        hidden = torch.relu(self.hidden(self.dropout(pooled)))
+        return self.output(self.dropout(hidden))
+
+
+class LanguageModelClassifier(nn.Module):
+    """A language model whose softmax layer gives way to a classifier.
+
+    It starts from a copy of the language model's embedding and recurrent layers: training it
+    leaves the language model as it is. Each sentence starts from a zero state.
+
+    Source: Howard and Ruder 2018, section 3.3. Theirs reads long documents in pieces and carries
+        the state (BPTT for text classification); a sentence is read in one piece here.
+
+    Args:
+        hidden_size, dropout: of the head; the layers below keep the language model's dropout.
+
+    Shape:
+        tokens: integers [batch, time]; mask: bool [batch, time], True = a real token, all real
+        if None. Returns logits [batch, n_classes].
+
+    Raises:
+        ValueError: a token outside the vocabulary, tokens or a mask of wrong shape, a row that is
+            all padding; sizes and dropout as `PooledClassifier`.
+        TypeError: a language model that is not a `RecurrentLM`, tokens that are not integers.
+    """
+
+    def __init__(
+        self,
+        language_model: RecurrentLM,
+        n_classes: int,
+        hidden_size: int = 50,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        if not isinstance(language_model, RecurrentLM):
+            kind = type(language_model).__name__
+            raise TypeError(f"language_model must be a RecurrentLM, got {kind}")
+        self.vocab_size = language_model.vocab_size
+        self.embedding = copy.deepcopy(language_model.embedding)
+        self.dropout = copy.deepcopy(language_model.dropout)
+        self.recurrent = copy.deepcopy(language_model.recurrent)
+        head = PooledClassifier(self.recurrent.hidden_size, n_classes, hidden_size, dropout)
+        self.head = head.to(self.embedding.weight)
+        self.train(language_model.training)
+
+    def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
+        check_tokens(tokens, self.vocab_size)
+        vectors = self.dropout(self.embedding(tokens))
+        outputs, _ = self.recurrent(vectors, mask=mask)  # [batch, time, hidden_size]
+        return self.head(outputs, mask)
+
+    def layer_groups(self) -> list[nn.Module]:
+        """The embedding, each recurrent layer, and the head: what fine-tuning treats apart."""
+        return [self.embedding, *self.recurrent.cells, self.head]
