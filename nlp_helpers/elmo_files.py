@@ -96,6 +96,7 @@ def read_options(path: Path) -> dict:
             f"{path}: char_cnn.n_characters must be {N_CHARACTERS}, got {n_characters!r}{hint}"
         )
     embedding = section(path, cnn, "embedding", "char_cnn.")
+    refuse_unknown(path, "char_cnn.embedding", embedding, {"dim"})
     n_highway = cnn.get("n_highway")
     return {
         "char_dim": needed(path, "char_cnn.embedding", embedding, "dim"),

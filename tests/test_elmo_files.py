@@ -207,3 +207,212 @@ def test_character_options(tmp_path, n_highway, activation, filters):
         char_cnn={"n_highway": n_highway, "activation": activation, "filters": filters}
     )
     assert_official(tmp_path, options, random_weights(options))
+
+
+@pytest.mark.parametrize("n_highway", [0, 2])
+@pytest.mark.parametrize("n_filters", [13, 5])
+@pytest.mark.parametrize("dim", [7, 5])
+def test_equal_widths_need_no_projection_and_then_proj_clip_does_nothing(
+    tmp_path, n_highway, n_filters, dim
+):
+    """The official code writes CNN_proj and W_P_0 only where widths differ."""
+    options = with_changes(
+        lstm={"dim": dim, "proj_clip": 0.05},
+        char_cnn={"n_highway": n_highway, "filters": [[2, n_filters - 2], [3, 2]]},
+    )
+    weights = random_weights(options)
+    assert ("CNN_proj/W_proj" in weights) == (n_filters != 5)
+    _, expected = assert_official(tmp_path, options, weights)
+    outputs = expected[0][1]
+    assert (np.abs(outputs).max() > 0.0501) == (dim == 5)
+
+
+def test_a_projection_of_equal_widths_is_applied_where_the_file_has_one(tmp_path):
+    """As AllenNLP does; bilm-tf never writes such a file."""
+    options = with_changes(lstm={"dim": 5, "proj_clip": 0.2}, char_cnn={"filters": [[2, 5]]})
+    weights, rng = random_weights(options), np.random.default_rng(3)
+    more = {"CNN_proj/W_proj": (5, 5), "CNN_proj/b_proj": (5,)}
+    for direction in (0, 1):
+        for k in (0, 1):
+            more[f"RNN_{direction}/RNN/MultiRNNCell/Cell{k}/LSTMCell/W_P_0"] = (5, 5)
+    weights |= {name: rng.normal(size=s).astype(np.float32) for name, s in more.items()}
+    model, _ = assert_official(tmp_path, options, weights)
+    assert model.config.cell_projection
+    assert model.config.character_projection
+    del weights["RNN_1/RNN/MultiRNNCell/Cell1/LSTMCell/W_P_0"]
+    with pytest.raises(ValueError, match=r"lacks the tensor RNN_1/.*Cell1/LSTMCell/W_P_0"):
+        load_elmo(*write(tmp_path, options, weights))
+
+
+def test_a_width_may_grow_too(tmp_path):
+    """AllenNLP allows it, bilm-tf asks for fewer."""
+    options = with_changes(lstm={"projection_dim": 15, "dim": 7, "proj_clip": None})
+    assert_official(tmp_path, options, random_weights(options))
+
+
+def test_no_n_layers_is_one_and_no_clip_is_none(tmp_path):
+    options = with_changes(lstm={"n_layers": ..., "cell_clip": ..., "proj_clip": ...})
+    model, _ = assert_official(tmp_path, options, random_weights(options))
+    assert model.config.n_layers == 1
+    assert model.config.cell_clip is model.config.projection_clip is None
+
+
+@pytest.mark.parametrize("limit", [5, 6, 50])
+def test_the_limit_of_characters(tmp_path, limit):
+    options = with_changes(
+        char_cnn={"max_characters_per_token": limit, "filters": [[1, 4], [4, 5], [5, 3]]}
+    )
+    words = [["a", "ab", "abc", "abcd", "éa", "aéé", "日", "日本", "a" * 47, "b" * 48, "c" * 49]]
+    assert_official(tmp_path, options, random_weights(options), [*words, ["<S>", "</S>", "<s>"]])
+
+
+def test_training_options_beside_the_sections_change_nothing(tmp_path):
+    training = {"bidirectional": True, "dropout": 0.1, "n_epochs": 10, "all_clip_norm_val": 10.0}
+    options = with_changes(n_tokens_vocab=793471, batch_size=128, **training)
+    options["lstm"]["use_peepholes"] = False
+    assert_official(tmp_path, options, random_weights(options), SENTENCES[:1])
+
+
+def test_wide_weights_of_float64_and_float16(tmp_path):
+    """The official files are of float32; others are converted."""
+    weights = random_weights(OPTIONS)
+    half = {name: value.astype(np.float16) for name, value in weights.items()}
+    assert_official(tmp_path, OPTIONS, half)
+    double = {name: value.astype(np.float64) for name, value in weights.items()}
+    assert_official(tmp_path, OPTIONS, double)
+
+
+def test_the_model_is_ready_to_use_and_loading_draws_no_random_numbers(tmp_path):
+    files = write(tmp_path, OPTIONS, random_weights(OPTIONS))
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    model = load_elmo(str(files[0]), str(files[1]))
+    assert torch.equal(torch.rand(1), expected)
+    assert not model.training
+    assert model.config.vocab_size is None
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert model.encoder.embedding.weight[0].abs().max() == 0
+
+
+NAMES = sorted(random_weights(OPTIONS))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_tensor_is_named(tmp_path, name):
+    weights = random_weights(OPTIONS)
+    shape = weights.pop(name).shape
+    files = write(tmp_path, OPTIONS, weights)
+    with pytest.raises(ValueError, match="lacks the tensor") as error:
+        load_elmo(*files)
+    assert name in str(error.value)
+    assert str(list(shape)) in str(error.value)
+    assert "weights.hdf5" in str(error.value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_tensor_of_the_wrong_shape_is_named_with_both_shapes(tmp_path, name):
+    weights = random_weights(OPTIONS)
+    shape = weights[name].shape
+    weights[name] = np.zeros((*shape[:-1], shape[-1] + 1), dtype=np.float32)
+    files = write(tmp_path, OPTIONS, weights)
+    with pytest.raises(ValueError, match="must have shape") as error:
+        load_elmo(*files)
+    for part in (name, str(list(shape)), str(list(weights[name].shape))):
+        assert part in str(error.value)
+
+
+def test_tensors_that_are_none(tmp_path):
+    weights = random_weights(OPTIONS)
+    files = write(tmp_path, OPTIONS, {**weights, "char_embed": h5py.Empty("f4")})
+    with pytest.raises(ValueError, match=r"char_embed must have shape \[261, 4\], got None"):
+        load_elmo(*files)
+    words = np.full((261, 4), "a", dtype=object)
+    with pytest.raises(ValueError, match="char_embed must hold numbers"):
+        load_elmo(*write(tmp_path, OPTIONS, {**weights, "char_embed": words}))
+    renamed = {k.replace("char_embed", "char_embed/inner"): v for k, v in weights.items()}
+    with pytest.raises(ValueError, match="lacks the tensor char_embed"):
+        load_elmo(*write(tmp_path, OPTIONS, renamed))
+    flat = {k: v for k, v in weights.items() if not k.startswith("CNN/")}
+    with pytest.raises(ValueError, match="lacks the tensor CNN/W_cnn_0"):
+        load_elmo(*write(tmp_path, OPTIONS, {**flat, "CNN": np.zeros(3)}))
+
+
+def test_files_that_are_missing_or_of_another_kind(tmp_path):
+    options, weights = write(tmp_path, OPTIONS, random_weights(OPTIONS))
+    nowhere, text = tmp_path / "nowhere", tmp_path / "text"
+    text.write_text("{not JSON, not HDF5")
+    for files in ((nowhere, weights), (options, nowhere)):
+        with pytest.raises(FileNotFoundError, match="nowhere"):
+            load_elmo(*files)
+    for bad in (text, tmp_path):
+        with pytest.raises(ValueError, match="not an HDF5 file") as error:
+            load_elmo(options, bad)
+        assert str(bad) in str(error.value)
+    for bad in (text, weights, tmp_path):
+        with pytest.raises(ValueError, match="not a JSON file") as error:
+            load_elmo(bad, weights)
+        assert str(bad) in str(error.value)
+    cut = tmp_path / "cut.hdf5"
+    cut.write_bytes(weights.read_bytes()[:4000])
+    with pytest.raises(ValueError, match=r"cut\.hdf5 is not an HDF5 file"):
+        load_elmo(options, cut)
+
+
+HAVE_DEFAULTS = {"n_layers", "cell_clip", "proj_clip", "n_highway"}
+NEEDED = [
+    (group, name) for group in OPTIONS for name in OPTIONS[group] if name not in HAVE_DEFAULTS
+]
+
+
+@pytest.mark.parametrize(("group", "name"), [*NEEDED, (None, "lstm"), (None, "char_cnn")])
+def test_a_missing_option_is_named(tmp_path, group, name):
+    options = with_changes(**{group: {name: ...}}) if group else with_changes()
+    if group is None:
+        del options[name]
+    files = write(tmp_path, options, random_weights(OPTIONS))
+    with pytest.raises(ValueError, match=name) as error:
+        load_elmo(*files)
+    assert "options.json" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"char_cnn": {"n_characters": 261}}, "must be 262, got 261 .*training"),
+        ({"char_cnn": {"n_characters": 60}}, "must be 262, got 60$"),
+        ({"char_cnn": {"activation": "gelu"}}, "activation must be one of relu, tanh; got 'gelu'"),
+        ({"char_cnn": {"activation": None}}, "activation"),
+        ({"char_cnn": {"filters": [[13, 4]]}}, "width 13 exceeds max_characters=12"),
+        ({"char_cnn": {"filters": []}}, "at least one"),
+        ({"char_cnn": {"filters": [[1, 2, 3]]}}, "filters must be"),
+        ({"char_cnn": {"filters": [[1, 0]]}}, "number of filters"),
+        ({"char_cnn": {"n_highway": -1}}, "n_highway"),
+        ({"char_cnn": {"embedding": {"dim": "4"}}}, "char_dim must be an int"),
+        ({"char_cnn": {"embedding": {"dim": 4, "trainable": True}}}, "unknown .*trainable"),
+        ({"char_cnn": {"embedding": {}}}, "char_cnn.embedding.dim"),
+        ({"char_cnn": {"max_characters_per_token": 2}}, "max_characters must be at least 3"),
+        ({"char_cnn": {"pooling": "mean"}}, "unknown option char_cnn.pooling = 'mean'"),
+        ({"lstm": {"use_peepholes": True}}, "unknown option lstm.use_peepholes = True"),
+        ({"lstm": {"use_skip_connections": "yes"}}, "skip_connections must be True or False"),
+        ({"lstm": {"cell_clip": 0}}, "cell_clip must be in"),
+        ({"lstm": {"proj_clip": -1}}, "projection_clip must be in"),
+        ({"lstm": {"n_layers": 0}}, "n_layers must be at least 1"),
+        ({"lstm": {"n_layers": "2"}}, "n_layers must be an int"),
+        ({"lstm": {"dim": 4.5}}, "hidden_size must be an int"),
+        ({"bidirectional": False}, "bidirectional is false"),
+    ],
+)
+def test_options_that_this_model_does_not_have(tmp_path, changes, message):
+    files = write(tmp_path, with_changes(**changes), random_weights(OPTIONS))
+    with pytest.raises(ValueError, match=message) as error:
+        load_elmo(*files)
+    assert "options.json" in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["[]", "3", '{"lstm": [], "char_cnn": {}}'])
+def test_options_that_are_no_object(tmp_path, text):
+    options, weights = write(tmp_path, OPTIONS, random_weights(OPTIONS))
+    options.write_text(text)
+    with pytest.raises(ValueError, match="must hold an object 'lstm'"):
+        load_elmo(options, weights)
