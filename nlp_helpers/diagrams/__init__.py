@@ -6,6 +6,7 @@ gates                  LSTM, GRU and SRU cells, the roads of the gradient, the p
 seq2seq                encoder and decoder, attention, beam search, a soft alignment (03)
 transformer            the whole Transformer, norms, clocks of positions, lengths of paths (04)
 transformer_attention  query, key and value as matrices, heads, masks (04)
+elmo                   words in context, character CNN, biLM, mixture of layers, ULMFiT (05)
 
 The number in brackets is the chapter's.
 """

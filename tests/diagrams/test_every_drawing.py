@@ -4,13 +4,21 @@ import matplotlib.pyplot as plt
 import pytest
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from tests.diagrams import layout, test_gates, test_recurrent, test_seq2seq, test_transformer
+from tests.diagrams import (
+    layout,
+    test_elmo,
+    test_gates,
+    test_recurrent,
+    test_seq2seq,
+    test_transformer,
+)
 
 DRAWINGS = (
     test_recurrent.DRAWINGS
     | test_gates.DRAWINGS
     | test_seq2seq.DRAWINGS
     | test_transformer.DRAWINGS
+    | test_elmo.DRAWINGS
 )
 
 
