@@ -8,12 +8,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from nlp_helpers.models.char_cnn import characters_of
+from nlp_helpers.models.elmo import ELMo
+from nlp_helpers.models.elmo_config import ELMoConfig
 from nlp_helpers.models.recurrent_lm import RecurrentLM
 from nlp_helpers.models.rnn import RNN
 from nlp_helpers.training import (
+    BidirectionalLMLoss,
     CarriedStateLoss,
     ClassificationLoss,
     TrainConfig,
+    bidirectional_nll,
     label_smoothing_divergence,
     language_model_nll,
     paper_step_size,
@@ -507,3 +512,97 @@ def test_smoothed_targets_keep_double_precision():
         label_smoothing_divergence(logits[:0], targets[:0], 0.1)
     with pytest.raises(TypeError):
         label_smoothing_divergence(logits.long(), targets, 0.1)
+
+
+SENTENCES = [["a", "b", "c", "d"], ["b", "c"], ["d", "c", "b"]]
+WORD_IDS = {word: i for i, word in enumerate(["<S>", "</S>", "a", "b", "c", "d"])}
+
+
+def bidirectional_batch(sentences=SENTENCES, fill=0):
+    characters, mask = characters_of(sentences, 8)
+    words = torch.full(mask.shape, fill)
+    for row, sentence in zip(words, sentences, strict=True):
+        ids = [WORD_IDS[word] for word in ["<S>", *sentence, "</S>"]]
+        row[: len(ids)] = torch.tensor(ids)
+    return characters, mask, words
+
+
+def elmo(**changes):
+    torch.manual_seed(0)
+    sizes = {"char_dim": 4, "max_characters": 8, "hidden_size": 16, "projection_size": 8}
+    return ELMo(
+        ELMoConfig(
+            **{
+                "filters": ((1, 6), (2, 6)),
+                "n_highway": 1,
+                "activation": "relu",
+                "vocab_size": 6,
+                **sizes,
+                **changes,
+            }
+        )
+    )
+
+
+def nll_by_hand(model, sentences=SENTENCES):
+    """Sums of -log p over each sentence's targets, one by one, and their number."""
+    sums, count = [0.0, 0.0], 0
+    for sentence in sentences:
+        characters, mask, words = bidirectional_batch([sentence])
+        forward, backward = (logits[0].log_softmax(-1) for logits in model(characters, mask))
+        last = len(sentence) + 1
+        for t in range(last):
+            sums[0] -= forward[t, words[0, t + 1]].item()  # ... the end mark is the last
+            sums[1] -= backward[t + 1, words[0, t]].item()  # the begin mark is the first
+        count += last
+    return sums, count
+
+
+@pytest.mark.parametrize("fill", [0, -100])
+def test_bidirectional_loss_is_the_mean_over_both_directions_and_all_real_targets(fill):
+    model = elmo().eval()
+    batch = bidirectional_batch(fill=fill)
+    sums, count = nll_by_hand(model)
+    assert count == 5 + 3 + 4
+    loss = BidirectionalLMLoss()(model, batch)
+    assert loss.item() == pytest.approx(sum(sums) / (2 * count), rel=1e-5)
+    with torch.no_grad():
+        forward, backward = bidirectional_nll(model, [batch])
+    assert forward == pytest.approx(sums[0] / count, rel=1e-5)
+    assert backward == pytest.approx(sums[1] / count, rel=1e-5)
+    halves = [bidirectional_batch(SENTENCES[:1]), bidirectional_batch(SENTENCES[1:])]
+    weighted = bidirectional_nll(model, halves)  # batches count by their targets
+    assert weighted == pytest.approx((forward, backward), rel=1e-5)
+
+
+def test_a_bidirectional_model_learns_down_to_what_cannot_be_known():
+    """Only a sentence's first word (seen from the left) and its last (from the right) vary."""
+    batch = bidirectional_batch()
+    config = TrainConfig(n_steps=150, learning_rate=0.02)
+    model = elmo()
+    history = train(model, [batch], BidirectionalLMLoss(), config)
+    assert history.losses[0] > 1.5
+    floor = 3 * math.log(3) / 12  # three sentences begin, and end, in three ways
+    assert history.losses[-1] == pytest.approx(floor, abs=0.03)
+    assert bidirectional_nll(model, [batch]) == pytest.approx((floor, floor), abs=0.03)
+
+
+def test_bad_bidirectional_batches():
+    model, loss_function = elmo(), BidirectionalLMLoss()
+    characters, mask, words = bidirectional_batch()
+    with pytest.raises(ValueError, match="words must have shape"):
+        loss_function(model, (characters, mask, words[:, 1:]))
+    with pytest.raises(ValueError, match="mask must have shape"):
+        loss_function(model, (characters, mask[:, 1:], words))
+    with pytest.raises(TypeError, match="mask must be a bool"):
+        loss_function(model, (characters, mask.long(), words))
+    with pytest.raises(ValueError, match="vocab_size=6"):
+        loss_function(model, (characters, mask, words + 1))
+    with pytest.raises(TypeError, match="int64"):
+        loss_function(model, (characters, mask, words.float()))
+    with pytest.raises(ValueError, match="no two words follow"):
+        loss_function(model, (characters, mask & (torch.arange(6) == 0), words))
+    with pytest.raises(ValueError, match="vocab_size is None"):
+        loss_function(elmo(vocab_size=None), (characters, mask, words))
+    with pytest.raises(ValueError, match="nothing to evaluate"):
+        bidirectional_nll(model, [])
