@@ -19,6 +19,11 @@ models/          one file per model family, with the names of its paper; no trai
     transformer_layers.py  feed-forward, add and norm, encoder and decoder layer (chapter 04)
     transformer.py   the two stacks, and the Transformer with its key-value cache (chapter 04)
     torch_weights.py  from_torch: the same weights as in a module of torch.nn
+    elmo_config.py   what ELMo models vary by name or number
+    char_cnn.py      a word's vector from its characters: ids, convolutions, highway (chapter 05)
+    projected_lstm.py  the LSTM with a recurrent projection, in layers, one direction (chapter 05)
+    elmo.py          ELMo: the language model in both directions, its layers, their mixture
+    text_classifier.py  concat pooling, classifiers over vectors or a language model (chapter 05)
     ngram.py         the n-gram baseline, interpolated modified Kneser–Ney (chapter 01)
 data/            what the models read
     corpora.py       load_corpus("library-docs"), load_corpus("tiny-shakespeare")
@@ -31,11 +36,17 @@ data/            what the models read
     cmudict.py       English words and their pronunciations (chapter 03)
     pairs.py         padded batches of (source, target) pairs
     copying.py       the copy task (chapter 04)
+    tiny_world.py    generated stories whose truth is known (chapters 05 to 07)
+    tiny_world_tasks.py  labelled sets out of them; tiny_world_words.py, tiny_world_templates.py
+    sentences.py     batches of sentences, spelled in characters, for the biLM
 training.py      one visible training loop
 decoding.py      greedy, sampling and beam search over a step function
 metrics.py       perplexity, bits per token, phoneme and word error rates
+finetuning.py    ULMFiT: a learning rate for each layer, layers that open from the top (chapter 05)
+probing.py       what a linear classifier reads from frozen vectors (chapter 05)
 g2p.py           letters to phonemes: write pronunciations with a model, and score them
 pretrained.py    load the shipped checkpoints
+elmo_files.py    read an ELMo from the official options.json and weights.hdf5
 experiments.py   load the results of runs that are too long for a chapter
 files.py         write a file whole or not at all
 checks.py        refuse bad arguments, naming the value
@@ -45,12 +56,13 @@ diagrams/        drawings of networks
     base.py          the marks that all drawings share
     recurrent.py, gates.py, seq2seq.py  the drawings of chapters 01, 02 and 03
     transformer.py, transformer_attention.py  the drawings of chapter 04
+    elmo.py          the drawings of chapter 05
 display.py       show_source: render a class of this package inside a notebook
 benchmarks.py    speeds that make bench has measured, as tables
 explorables/     interactive figures that also work in the static page, without a kernel
     base.py          the base class: state in traitlets, behaviour in one ES module
     hello_stepper.py, gradient_lag.py, gate_traces.py, beam_tree.py, alignment.py, quiz.py
-    attention_mask.py, positional_encoding.py, attention_heads.py
+    attention_mask.py, positional_encoding.py, attention_heads.py, sense_map.py
     attention_items.py  what alignment and attention_heads share
     color_scale.py   colours of a map for the page
 exercises/       check_... functions: "not attempted", "correct", or a hint

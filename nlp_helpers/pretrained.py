@@ -23,6 +23,7 @@ from nlp_helpers.elmo_files import read_elmo
 from nlp_helpers.files import write_whole
 from nlp_helpers.models.attention import AdditiveAttention, GeneralAttention
 from nlp_helpers.models.elmo import ELMo
+from nlp_helpers.models.elmo_config import ELMoConfig
 from nlp_helpers.models.gru import GRU
 from nlp_helpers.models.lstm import LSTM
 from nlp_helpers.models.recurrent import Recurrent
@@ -95,10 +96,16 @@ def build_transformer(config: dict) -> Transformer:
     return Transformer(TransformerConfig(**config))
 
 
+def build_elmo(config: dict) -> ELMo:
+    """The biLM of chapter 05; `config` names the fields of `ELMoConfig`."""
+    return ELMo(ELMoConfig(**config))
+
+
 BUILDERS: dict[str, Callable[[dict], nn.Module]] = {
     "char-lm": build_char_lm,
     "seq2seq": build_seq2seq,
     "transformer": build_transformer,
+    "elmo": build_elmo,
 }
 
 

@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Callable
 
 from nlp_helpers.training import TrainConfig
-from tools import train_gates, train_seq2seq, train_transformer
+from tools import train_elmo, train_gates, train_seq2seq, train_transformer
 from tools.char_lm import train_char_lm
 
 
@@ -28,6 +28,7 @@ def recipes() -> dict[str, Callable[[], None]]:
         **train_gates.RECIPES,
         **train_seq2seq.RECIPES,
         **train_transformer.RECIPES,
+        **train_elmo.RECIPES,
     }
 
 

@@ -1,0 +1,124 @@
+"""Probes: what a linear classifier can read from vectors that stay as they are."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+
+class Examples(NamedTuple):
+    """Vectors to probe: [n_layers, examples, width], what they are of, and their labels.
+
+    A probe is fitted for each group of its own (for example, for each word of several senses);
+    with one group for all there is one probe.
+    """
+
+    vectors: Tensor
+    groups: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+def vectors_at(
+    layers_of: Callable[[list[list[str]]], list[Tensor]],
+    sentences: Sequence[Sequence[str]],
+    positions: Sequence[int],
+) -> Tensor:
+    """The vectors of one word in each sentence.
+
+    Args:
+        layers_of: sentences -> for each [n_layers, n_words, width], such as `ELMo.layers`.
+
+    Shape:
+        returns [n_layers, examples, width].
+
+    Raises:
+        ValueError: no sentences, as many positions are not given, or one is outside its sentence.
+    """
+    if not sentences or len(sentences) != len(positions):
+        raise ValueError(f"{len(sentences)} sentences and {len(positions)} positions do not fit")
+    for sentence, position in zip(sentences, positions, strict=True):
+        if not 0 <= position < len(sentence):
+            raise ValueError(f"position {position} is outside a sentence of {len(sentence)} words")
+    layers = layers_of([list(sentence) for sentence in sentences])
+    return torch.stack([h[:, i] for h, i in zip(layers, positions, strict=True)], dim=1)
+
+
+def word_examples(layers_of: Callable, examples: Sequence, by_word: bool = True) -> Examples:
+    """Vectors of the words of `WordExample`s; with `by_word` each word is a group of its own."""
+    sentences = [example.words for example in examples]
+    positions = [example.position for example in examples]
+    vectors = vectors_at(layers_of, sentences, positions)
+    words = tuple(s[i] if by_word else "" for s, i in zip(sentences, positions, strict=True))
+    return Examples(vectors, words, tuple(example.label for example in examples))
+
+
+def probe_accuracy(train: Examples, test: Examples, layer: int) -> float:
+    """Share of the test's labels that probes fitted on `train` read from one layer.
+
+    Logistic regression with scikit-learn's default penalty on standardised vectors. Where a
+    group has one label only, that is the answer.
+
+    Raises:
+        ValueError: a layer that is not there, widths that differ, a group of the test that
+            `train` lacks.
+    """
+    check_examples(train)
+    check_examples(test)
+    n_layers, _, width = train.vectors.shape
+    if not 0 <= layer < n_layers or test.vectors.shape[0] != n_layers:
+        found = f"{n_layers} and {test.vectors.shape[0]} layers"
+        raise ValueError(f"layer {layer} is not there: train and test have {found}")
+    if test.vectors.shape[2] != width:
+        raise ValueError(f"widths differ: train {width}, test {test.vectors.shape[2]}")
+    unknown = set(test.groups) - set(train.groups)
+    if unknown:
+        raise ValueError(f"train has no examples of {sorted(unknown)[:5]}")
+    right = 0
+    for group in sorted(set(test.groups)):
+        x, y = _of_group(train, group, layer)
+        x_test, y_test = _of_group(test, group, layer)
+        right += int((_fitted(x, y)(x_test) == y_test).sum())
+    return right / len(test.labels)
+
+
+def majority_accuracy(train: Examples, test: Examples) -> float:
+    """Share of the test's labels that are their group's most frequent one in `train`."""
+    right = 0
+    for group in sorted(set(test.groups)):
+        _, y = _of_group(train, group, 0)
+        labels, counts = np.unique(y, return_counts=True)
+        _, y_test = _of_group(test, group, 0)
+        right += int((y_test == labels[counts.argmax()]).sum())
+    return right / len(test.labels)
+
+
+def check_examples(examples: Examples) -> None:
+    """Refuse examples whose parts do not fit.
+
+    Raises:
+        ValueError: naming the shapes.
+    """
+    shape = list(examples.vectors.shape)
+    n_groups, n_labels = len(examples.groups), len(examples.labels)
+    if len(shape) != 3 or 0 in shape or not shape[1] == n_groups == n_labels:
+        raise ValueError(
+            f"vectors must be [n_layers, examples, width] with a group and a label for each "
+            f"example; got {shape}, {n_groups} groups and {n_labels} labels"
+        )
+
+
+def _of_group(examples: Examples, group: str, layer: int) -> tuple[np.ndarray, np.ndarray]:
+    chosen = [i for i, g in enumerate(examples.groups) if g == group]
+    labels = np.array([examples.labels[i] for i in chosen])
+    return examples.vectors[layer][chosen].numpy(), labels
+
+
+def _fitted(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    if len(set(y)) == 1:
+        return lambda x_test: np.full(len(x_test), y[0])
+    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(x, y).predict

@@ -1,0 +1,84 @@
+"""Probes: what is there to be read is read, what is not there is not."""
+
+import pytest
+import torch
+
+from nlp_helpers.data.tiny_world_tasks import WordExample
+from nlp_helpers.probing import (
+    Examples,
+    majority_accuracy,
+    probe_accuracy,
+    vectors_at,
+    word_examples,
+)
+
+WIDTH, N = 37, 130
+
+
+def made(seed: int, n: int = N) -> Examples:
+    """Layer 0 is noise; layer 1 holds the label; in layer 2 its sign depends on the group."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(3, n, WIDTH, generator=generator)
+    labels = [int(i % 3 == 0) for i in range(n)]
+    groups = [i % 2 for i in range(n)]
+    sign = torch.tensor(labels) * 2.0 - 1
+    noise[1, :, 5] += 9 * sign
+    noise[2, :, 5] += 9 * sign * (torch.tensor(groups) * 2 - 1)
+    return Examples(noise, tuple(map(str, groups)), tuple(map(str, labels)))
+
+
+def test_a_probe_reads_what_is_there_and_nothing_else():
+    train, test = made(0), made(1)
+    assert probe_accuracy(train, test, 1) == 1
+    assert probe_accuracy(train, test, 2) == 1
+    assert 0.4 < probe_accuracy(train, test, 0) < 0.8
+
+
+def test_each_group_has_a_probe_of_its_own():
+    train, test = (e._replace(groups=("",) * N) for e in (made(0), made(1)))
+    assert probe_accuracy(train, test, 1) == 1
+    assert probe_accuracy(train, test, 2) < 0.8  # without groups the sign is lost
+
+
+def test_the_majority_is_of_the_training_labels_of_the_group():
+    train, test = made(0), made(1)
+    share = sum(label == "0" for label in test.labels) / N
+    assert majority_accuracy(train, test) == pytest.approx(share)
+    one = train._replace(groups=tuple("ab"[label == "1"] for label in train.labels))
+    other = test._replace(groups=tuple("ab"[label == "1"] for label in test.labels))
+    assert majority_accuracy(one, other) == 1
+    assert probe_accuracy(one, other, 0) == 1  # a group with one label
+
+
+def test_vectors_stand_where_the_words_do():
+    def layers_of(sentences):
+        return [torch.arange(2 * len(s) * 3.0).view(2, len(s), 3) for s in sentences]
+
+    found = vectors_at(layers_of, [["a", "b"], ["c", "d", "e"]], [1, 0])
+    assert found.tolist() == [[[3, 4, 5], [0, 1, 2]], [[9, 10, 11], [9, 10, 11]]]
+    examples = [WordExample(("a", "b"), 1, "x"), WordExample(("c", "d", "e"), 0, "y")]
+    by_word = word_examples(layers_of, examples)
+    assert torch.equal(by_word.vectors, found)
+    assert by_word.groups == ("b", "c")
+    assert by_word.labels == ("x", "y")
+    assert word_examples(layers_of, examples, by_word=False).groups == ("", "")
+
+
+def test_bad_input_is_refused():
+    train, test = made(0), made(1)
+    with pytest.raises(ValueError, match="layer 3 is not there"):
+        probe_accuracy(train, test, 3)
+    with pytest.raises(ValueError, match="layer 0 is not there: train and test have 3 and 2"):
+        probe_accuracy(train, test._replace(vectors=test.vectors[:2]), 0)
+    with pytest.raises(ValueError, match="widths differ: train 37, test 36"):
+        probe_accuracy(train, test._replace(vectors=test.vectors[..., :36]), 0)
+    with pytest.raises(ValueError, match=r"no examples of \['9'\]"):
+        probe_accuracy(train, test._replace(groups=("9",) * N), 0)
+    with pytest.raises(ValueError, match=r"\[3, 130, 37\], 130 groups and 129 labels"):
+        probe_accuracy(train._replace(labels=train.labels[1:]), test, 0)
+    for sentences, positions in (([], []), ([["a"]], [0, 1])):
+        with pytest.raises(ValueError, match="do not fit"):
+            vectors_at(None, sentences, positions)
+    for position in (-1, 1):
+        with pytest.raises(ValueError, match=f"position {position} is outside"):
+            vectors_at(None, [["a"]], [position])
