@@ -369,7 +369,8 @@ function render({ model, el }) {
     make("div", { class: "nlpx-sm-parts" },
       make("div", { class: "nlpx-sm-part" }, legend, picture, plane, scale.node), details),
     kept,
-    make("p", { class: "nlpx-note" }, "Each point is one occurrence of the word: the sum of its layers\u2019 vectors, each "
+    make("p", { class: "nlpx-note" },
+      "Each point is one occurrence of the word: the sum of its layers\u2019 vectors, each "
       + "times its weight. The weights are the sliders\u2019 positions scaled to sum 1; in ELMo "
       + "they are learned for each task. Accuracy: each occurrence in turn gets the sense "
       + "of the nearest centroid, the mean of the other occurrences of a sense; a tie goes "
