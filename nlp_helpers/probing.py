@@ -57,6 +57,24 @@ def word_examples(layers_of: Callable, examples: Sequence, by_word: bool = True)
     return Examples(vectors, words, tuple(example.label for example in examples))
 
 
+def padded_layers(layers: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Vectors of sentences of different lengths as one tensor, and where the words are.
+
+    Shape:
+        layers: for each sentence [n_layers, n_words, width]. Returns
+        [sentences, n_layers, time, width], 0 at the padding, and mask, bool [sentences, time].
+
+    Raises:
+        ValueError: no sentences.
+    """
+    if not layers:
+        raise ValueError("layers is empty: give at least one sentence")
+    by_word = [h.transpose(0, 1) for h in layers]  # [n_words, n_layers, width]
+    filled = torch.nn.utils.rnn.pad_sequence(by_word, batch_first=True)
+    lengths = torch.tensor([len(h) for h in by_word])
+    return filled.transpose(1, 2), torch.arange(filled.shape[1]) < lengths[:, None]
+
+
 def probe_accuracy(train: Examples, test: Examples, layer: int) -> float:
     """Share of the test's labels that probes fitted on `train` read from one layer.
 

@@ -7,6 +7,7 @@ from nlp_helpers.data.tiny_world_tasks import WordExample
 from nlp_helpers.probing import (
     Examples,
     majority_accuracy,
+    padded_layers,
     probe_accuracy,
     vectors_at,
     word_examples,
@@ -82,3 +83,16 @@ def test_bad_input_is_refused():
     for position in (-1, 1):
         with pytest.raises(ValueError, match=f"position {position} is outside"):
             vectors_at(None, [["a"]], [position])
+
+
+def test_padding_is_behind_the_words_and_zero():
+    layers = [torch.randn(3, n, 5) for n in (2, 7, 1)]
+    filled, mask = padded_layers(layers)
+    assert filled.shape == (3, 3, 7, 5)
+    assert mask.sum(dim=1).tolist() == [2, 7, 1]
+    for row, (h, n) in enumerate(zip(layers, (2, 7, 1), strict=True)):
+        assert torch.equal(filled[row, :, :n], h)
+        assert not filled[row, :, n:].any()
+        assert mask[row, :n].all()
+    with pytest.raises(ValueError, match="empty"):
+        padded_layers([])

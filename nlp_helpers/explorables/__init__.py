@@ -8,6 +8,7 @@ alignment            Alignment: which letters of a word each of its phonemes is 
 attention_mask       AttentionMask: what a mask does before and after the softmax
 positional_encoding  PositionalEncoding: sinusoidal positions as a heat map, a clock and waves
 attention_heads      AttentionHeads: the weights of every layer and head of a Transformer
+sense_map            SenseMap: where a word's occurrences lie in a mixture of layers, by sense
 quiz                 Quiz, Question: multiple choice with an explanation for every option
 
 attention_items      AttentionItems: what Alignment and AttentionHeads share

@@ -1,4 +1,4 @@
-"""Classify a whole sentence: pool its vectors, two linear layers, and a language model below."""
+"""Classify a whole sentence: pool its vectors, two linear layers, and perhaps a model below."""
 
 import copy
 
@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nlp_helpers.checks import check_float_tensors, check_int, check_number, check_tokens
+from nlp_helpers.models.elmo import ScalarMix
 from nlp_helpers.models.recurrent import check_mask
 from nlp_helpers.models.recurrent_lm import RecurrentLM
 
@@ -92,6 +93,42 @@ class PooledClassifier(nn.Module):
         pooled = self.pooling(vectors, mask)
         hidden = torch.relu(self.hidden(self.dropout(pooled)))
         return self.output(self.dropout(hidden))
+
+
+class LayerMixClassifier(nn.Module):
+    """Weigh the layers of frozen vectors, pool, and classify: what ELMo adds to a task.
+
+    Source: Peters et al. 2018, section 3.2 and eq. 1 (the mixture is learned with the task).
+
+    Args:
+        n_layers, width: of the vectors; with one layer there is nothing to weigh but its gamma.
+        others: see `PooledClassifier`.
+
+    Shape:
+        layers: [batch, n_layers, time, width]; mask: bool [batch, time], True = a real step.
+        Returns logits [batch, n_classes].
+
+    Raises:
+        ValueError, TypeError: as `ScalarMix` and `PooledClassifier`.
+    """
+
+    def __init__(
+        self,
+        n_layers: int,
+        width: int,
+        n_classes: int,
+        hidden_size: int = 50,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        self.mix = ScalarMix(n_layers)
+        self.head = PooledClassifier(width, n_classes, hidden_size, dropout)
+
+    def forward(self, layers: Tensor, mask: Tensor | None = None) -> Tensor:
+        if not isinstance(layers, Tensor) or layers.dim() != 4:
+            shape = list(layers.shape) if isinstance(layers, Tensor) else type(layers).__name__
+            raise ValueError(f"layers must be [batch, n_layers, time, width], got {shape}")
+        return self.head(self.mix(layers.transpose(0, 1)), mask)
 
 
 class LanguageModelClassifier(nn.Module):

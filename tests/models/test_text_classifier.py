@@ -13,6 +13,7 @@ from nlp_helpers.models.sru import SRU
 from nlp_helpers.models.text_classifier import (
     ConcatPooling,
     LanguageModelClassifier,
+    LayerMixClassifier,
     PooledClassifier,
 )
 
@@ -237,3 +238,26 @@ def test_bad_classifiers():
         LanguageModelClassifier(language_model(), 1)
     with pytest.raises(ValueError, match="dropout"):
         LanguageModelClassifier(language_model(), CLASSES, dropout=-0.1)
+
+
+def test_the_mixture_of_layers_is_pooled_and_classified():
+    torch.manual_seed(0)
+    model = LayerMixClassifier(3, 37, n_classes=4, hidden_size=5)
+    layers, mask = torch.randn(13, 3, 7, 37), torch.ones(13, 7, dtype=torch.bool)
+    mask[4:, 5:] = False
+    with torch.no_grad():
+        model.mix.weights.copy_(torch.tensor([0.5, -1.0, 2.0]))
+        model.mix.gamma.fill_(1.5)
+    s = model.mix.weights.softmax(dim=0)
+    mixed = 1.5 * sum(s[j] * layers[:, j] for j in range(3))
+    torch.testing.assert_close(model(layers, mask), model.head(mixed, mask))
+    model(layers, mask).sum().backward()
+    assert model.mix.weights.grad.abs().sum() > 0
+    one = LayerMixClassifier(1, 37, n_classes=4)
+    assert one(layers[:, :1], mask).shape == (13, 4)
+
+
+@pytest.mark.parametrize("shape", [(13, 7, 37), (13, 2, 7, 37), (13, 3, 7, 36)])
+def test_a_mixture_of_other_layers_is_refused(shape):
+    with pytest.raises(ValueError, match="must be"):
+        LayerMixClassifier(3, 37, n_classes=4)(torch.zeros(shape))
