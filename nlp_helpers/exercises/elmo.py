@@ -644,7 +644,8 @@ def check_learning_rates(answer) -> None:
 NEAREST = Exercise(
     6,
     "the nearest sense",
-    why="Nothing is trained here: the senses lie apart in the vectors as they are.",
+    why="Nothing is trained here, so all dimensions count alike; a probe may weigh them, and can "
+    "find a sense that the cosine overlooks.",
 )
 
 
