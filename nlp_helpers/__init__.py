@@ -67,7 +67,7 @@ explorables/     interactive figures that also work in the static page, without 
     color_scale.py   colours of a map for the page
 exercises/       check_... functions: "not attempted", "correct", or a hint
     harness.py       how a check reports
-    rnn.py, gates.py, seq2seq.py, transformer.py  the checks of chapters 01 to 04
+    rnn.py, gates.py, seq2seq.py, transformer.py, elmo.py  the checks of chapters 01 to 05
 checkpoints/     trained weights (safetensors), each with a JSON file that says how it was made
 experiment_results/  what `make train` has measured, as JSON
 """
