@@ -25,7 +25,7 @@ from nlp_helpers.data import tiny_world_templates as templates
 from nlp_helpers.data import tiny_world_words as words
 
 SPLITS = ("train", "validation", "test-combinations", "test-templates")
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 
 
 class Token(NamedTuple):
@@ -297,6 +297,7 @@ class Writer:
             other = self.pick([s for s in senses if s != sense])
             heads = tuple(_token(noun, "NOUN") for noun in words.NEUTRAL)
             fillers["D"] = self._clause(word, other, people, heads)[1]
+        fillers |= {"A": self.name(self.pick(people)), "F": self.free("time", self.time())}
         tokens, spans = form.fill(fillers)
         at = next(i for i, token in enumerate(tokens) if token.sense)
         spans["W"] = (at, at + 1)
@@ -321,6 +322,9 @@ class Writer:
         fillers = {"W": (head,), "near": one(near, "NOUN"), kind: one(cue, pos)}
         tokens, _ = form.fill({**fillers, "A": self.name(self.pick(people))})
         return combination, tuple(tokens), form.name
+
+    def time(self) -> str:
+        return self.pick(words.TIMES)
 
     def scene(self, noun: str | None = None, acceptable: bool = True) -> Sentence:
         """A sentence whose verb agrees with its subject, although another noun stands between.
