@@ -75,33 +75,47 @@ def padded_layers(layers: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     return filled.transpose(1, 2), torch.arange(filled.shape[1]) < lengths[:, None]
 
 
-def probe_accuracy(train: Examples, test: Examples, layer: int) -> float:
-    """Share of the test's labels that probes fitted on `train` read from one layer.
+class LinearProbes:
+    """A linear classifier for each group, fitted to one layer of some examples.
 
     Logistic regression with scikit-learn's default penalty on standardised vectors. Where a
     group has one label only, that is the answer.
 
     Raises:
-        ValueError: a layer that is not there, widths that differ, a group of the test that
-            `train` lacks.
+        ValueError: examples whose parts do not fit, a layer that is not there; in `accuracy`,
+            other numbers of layers or widths, a group that the fitted examples lack.
     """
-    check_examples(train)
-    check_examples(test)
-    n_layers, _, width = train.vectors.shape
-    if not 0 <= layer < n_layers or test.vectors.shape[0] != n_layers:
-        found = f"{n_layers} and {test.vectors.shape[0]} layers"
-        raise ValueError(f"layer {layer} is not there: train and test have {found}")
-    if test.vectors.shape[2] != width:
-        raise ValueError(f"widths differ: train {width}, test {test.vectors.shape[2]}")
-    unknown = set(test.groups) - set(train.groups)
-    if unknown:
-        raise ValueError(f"train has no examples of {sorted(unknown)[:5]}")
-    right = 0
-    for group in sorted(set(test.groups)):
-        x, y = _of_group(train, group, layer)
-        x_test, y_test = _of_group(test, group, layer)
-        right += int((_fitted(x, y)(x_test) == y_test).sum())
-    return right / len(test.labels)
+
+    def __init__(self, train: Examples, layer: int):
+        check_examples(train)
+        self.n_layers, _, self.width = train.vectors.shape
+        if not 0 <= layer < self.n_layers:
+            raise ValueError(f"layer {layer} is not there: the examples have {self.n_layers}")
+        self.layer = layer
+        self._predict = {
+            group: _fitted(*_of_group(train, group, layer)) for group in sorted(set(train.groups))
+        }
+
+    def accuracy(self, test: Examples) -> float:
+        """Share of the labels that the probes read from the vectors."""
+        check_examples(test)
+        n_layers, _, width = test.vectors.shape
+        if (n_layers, width) != (self.n_layers, self.width):
+            fitted = f"{self.n_layers} layers of width {self.width}"
+            raise ValueError(f"fitted to {fitted}, got {n_layers} of width {width}")
+        unknown = set(test.groups) - self._predict.keys()
+        if unknown:
+            raise ValueError(f"fitted to no examples of {sorted(unknown)[:5]}")
+        right = 0
+        for group in sorted(set(test.groups)):
+            x, y = _of_group(test, group, self.layer)
+            right += int((self._predict[group](x) == y).sum())
+        return right / len(test.labels)
+
+
+def probe_accuracy(train: Examples, test: Examples, layer: int) -> float:
+    """`LinearProbes(train, layer).accuracy(test)`, for one test."""
+    return LinearProbes(train, layer).accuracy(test)
 
 
 def majority_accuracy(train: Examples, test: Examples) -> float:

@@ -6,6 +6,7 @@ import torch
 from nlp_helpers.data.tiny_world_tasks import WordExample
 from nlp_helpers.probing import (
     Examples,
+    LinearProbes,
     majority_accuracy,
     padded_layers,
     probe_accuracy,
@@ -67,14 +68,15 @@ def test_vectors_stand_where_the_words_do():
 
 def test_bad_input_is_refused():
     train, test = made(0), made(1)
-    with pytest.raises(ValueError, match="layer 3 is not there"):
-        probe_accuracy(train, test, 3)
-    with pytest.raises(ValueError, match="layer 0 is not there: train and test have 3 and 2"):
-        probe_accuracy(train, test._replace(vectors=test.vectors[:2]), 0)
-    with pytest.raises(ValueError, match="widths differ: train 37, test 36"):
-        probe_accuracy(train, test._replace(vectors=test.vectors[..., :36]), 0)
+    for layer in (3, -1):
+        with pytest.raises(ValueError, match=f"layer {layer} is not there: the examples have 3"):
+            LinearProbes(train, layer)
+    probes = LinearProbes(train, 0)
+    for shape in ((2, N, WIDTH), (3, N, WIDTH - 1)):
+        with pytest.raises(ValueError, match=f"got {shape[0]} of width {shape[2]}"):
+            probes.accuracy(test._replace(vectors=torch.zeros(shape)))
     with pytest.raises(ValueError, match=r"no examples of \['9'\]"):
-        probe_accuracy(train, test._replace(groups=("9",) * N), 0)
+        probes.accuracy(test._replace(groups=("9",) * N))
     with pytest.raises(ValueError, match=r"\[3, 130, 37\], 130 groups and 129 labels"):
         probe_accuracy(train._replace(labels=train.labels[1:]), test, 0)
     for sentences, positions in (([], []), ([["a"]], [0, 1])):

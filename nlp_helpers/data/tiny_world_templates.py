@@ -304,7 +304,8 @@ FEELINGS: dict[str, tuple[str, ...]] = {
         "how {X} {A} was {F}",
         "{F} everybody knew that {A} was {X}",
         "{F} , {A} seemed {X}",
-         "*it was {F} that {A} felt {X}"),
+        "*it was {F} that {A} felt {X}",
+    ),
     "negated": (
         "{A} was not {X} {F}",
         "{F} , {A} did not feel/VERB {X}",

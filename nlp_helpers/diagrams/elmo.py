@@ -327,7 +327,7 @@ def draw_scalar_mix(ax=None):
     """The three layers of one word, weighted, summed and scaled: its ELMo vector, for a task.
 
     Source: Peters et al. (2018), section 3.2, equation 1: ELMo = gamma sum_j s_j h_j, with
-        s = softmax(w); h_0 is the token vector twice, w and gamma are learnt with the task.
+        s = softmax(a); h_0 is the token vector twice, a and gamma are learned with the task.
     """
     ax = canvas(ax, (0.0, 13.0), (-0.1, 7.1))
     band(ax, (0.1, 4.75), (0.0, 7.0))
@@ -357,7 +357,7 @@ def draw_scalar_mix(ax=None):
     arrow(ax, (11.0, middle + 0.24), (11.0, 4.6), color=color_of("hidden"), width=2.4)
     plate(ax, (11.0, 5.0), (3.2, 0.76), "neutral")
     inside(ax, (11.0, 5.0), "the task's model", False, 11)
-    said = "learnt with the task:\n" + r"$w$ with $s = \mathrm{softmax}(w)$, and $\gamma$"
+    said = "learned with the task:\n" + r"$a$ with $s = \mathrm{softmax}(a)$, and $\gamma$"
     letter(ax, 10.2, 0.95, said, fontsize=10.5, color=SLATE, linespacing=1.5)
     return ax
 

@@ -161,7 +161,9 @@ class CharacterCNN(nn.Module):
         self.projection = nn.Identity()
         if config.character_projection:
             self.projection = nn.Linear(config.n_filters, config.projection_size)
-            nn.init.normal_(self.projection.weight, std=config.n_filters**-0.5)
+            # Wide, since the largest responses are much alike for all words of a new network: with
+            # a usual start words would lie close together, and what depends on one is learned late.
+            nn.init.normal_(self.projection.weight, std=8 * config.n_filters**-0.5)
             nn.init.zeros_(self.projection.bias)
 
     def forward(self, characters: Tensor) -> Tensor:
