@@ -46,7 +46,7 @@ finetuning.py    ULMFiT: a learning rate for each layer, layers that open from t
 probing.py       what a linear classifier reads from frozen vectors (chapter 05)
 g2p.py           letters to phonemes: write pronunciations with a model, and score them
 pretrained.py    load the shipped checkpoints
-elmo_files.py    read an ELMo from the official options.json and weights.hdf5
+elmo_files.py    an ELMo from, or into, the official options.json and weights.hdf5
 experiments.py   load the results of runs that are too long for a chapter
 files.py         write a file whole or not at all
 checks.py        refuse bad arguments, naming the value

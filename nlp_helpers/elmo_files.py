@@ -1,5 +1,6 @@
-"""Read an ELMo model from the two files of the official release: options.json, weights.hdf5."""
+"""ELMo models in the two files of the official release, options.json and weights.hdf5."""
 
+import io
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nlp_helpers.files import write_whole
 from nlp_helpers.models.char_cnn import N_CHARACTERS, CharacterCNN
 from nlp_helpers.models.elmo import ELMo
 from nlp_helpers.models.elmo_config import ELMoConfig
@@ -211,3 +213,81 @@ def load_cell(cell: ProjectedLSTMCell, tensors: Tensors, name: str) -> None:
     b[size : 2 * size] += 1
     P = tensors.read(f"{name}/W_P_0", size, output_size).T if cell.P is not None else None
     cell.load(U, W, b, P)
+
+
+def write_elmo(model: ELMo, options: Path | str, weights: Path | str) -> None:
+    """Write a model (without its softmax) as the official files; `read_elmo` reads them again.
+
+    Both files are written whole or not at all. Numbers are kept in float32.
+
+    Source: as `read_elmo`.
+
+    Raises:
+        TypeError: a model that is not an ELMo.
+    """
+    if not isinstance(model, ELMo):
+        raise TypeError(f"model must be an ELMo, got {type(model).__name__}")
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        for name, tensor in official_tensors(model).items():
+            file[name] = tensor.detach().to(torch.float32).numpy()
+    write_whole(Path(weights), buffer.getvalue())
+    write_whole(Path(options), json.dumps(official_options(model.config), indent=1) + "\n")
+
+
+def official_options(config: ELMoConfig) -> dict:
+    """What `read_options` reads."""
+    return {
+        "lstm": {
+            "use_skip_connections": config.skip_connections,
+            "projection_dim": config.projection_size,
+            "cell_clip": config.cell_clip,
+            "proj_clip": config.projection_clip,
+            "dim": config.hidden_size,
+            "n_layers": config.n_layers,
+        },
+        "char_cnn": {
+            "activation": config.activation,
+            "filters": [list(pair) for pair in config.filters],
+            "n_highway": config.n_highway,
+            "embedding": {"dim": config.char_dim},
+            "n_characters": N_CHARACTERS,
+            "max_characters_per_token": config.max_characters,
+        },
+    }
+
+
+@torch.no_grad()
+def official_tensors(model: ELMo) -> dict[str, Tensor]:
+    """The weights by their names in the file, in its layouts: what `load` undoes."""
+    cnn, found = model.encoder, {}
+    found["char_embed"] = cnn.embedding.weight[1:]
+    for i, convolution in enumerate(cnn.convolutions):
+        found[f"CNN/W_cnn_{i}"] = convolution.weight.permute(2, 1, 0).unsqueeze(0)
+        found[f"CNN/b_cnn_{i}"] = convolution.bias
+    linear = {
+        f"CNN_high_{i}/{{}}_{kind}": getattr(highway, kind)
+        for i, highway in enumerate(cnn.highways)
+        for kind in ("carry", "transform")
+    }
+    if cnn.config.character_projection:
+        linear["CNN_proj/{}_proj"] = cnn.projection
+    for name, layer in linear.items():
+        found[name.format("W")], found[name.format("b")] = layer.weight.T, layer.bias
+    for direction, stack in enumerate((model.forward_lstm, model.backward_lstm)):
+        for k, cell in enumerate(stack.cells):
+            found |= official_cell(cell, CELL.format(direction=direction, layer=k))
+    return {name: tensor.contiguous() for name, tensor in found.items()}
+
+
+def official_cell(cell: ProjectedLSTMCell, name: str) -> dict[str, Tensor]:
+    """One LSTM in the order i, j (our g), f, o, without the 1 that is added to b_f when run."""
+    b = cell.b.clone()
+    b[cell.hidden_size : 2 * cell.hidden_size] -= 1
+    rows = torch.cat([cell.U, cell.W, b.unsqueeze(1)], dim=1)  # [4 * hidden, input + output + 1]
+    i, f, g, o = rows.chunk(4)
+    columns = torch.cat([i, g, f, o]).T
+    found = {f"{name}/W_0": columns[:-1], f"{name}/B": columns[-1]}
+    if cell.P is not None:
+        found[f"{name}/W_P_0"] = cell.P.T
+    return found

@@ -1,12 +1,17 @@
 """Official ELMo files, against the official formulas computed one step at a time in NumPy."""
 
 import json
+from dataclasses import replace
 
 import h5py
 import numpy as np
 import pytest
 import torch
 
+from nlp_helpers import elmo_files
+from nlp_helpers.elmo_files import write_elmo
+from nlp_helpers.models.elmo import ELMo
+from nlp_helpers.models.elmo_config import ELMoConfig
 from nlp_helpers.pretrained import load_elmo
 
 OPTIONS = {
@@ -416,3 +421,49 @@ def test_options_that_are_no_object(tmp_path, text):
     options.write_text(text)
     with pytest.raises(ValueError, match="must hold an object 'lstm'"):
         load_elmo(options, weights)
+
+
+SMALL = ELMoConfig(
+    char_dim=3,
+    filters=((1, 4), (3, 5)),
+    n_highway=2,
+    activation="tanh",
+    max_characters=11,
+    hidden_size=13,
+    projection_size=7,
+    cell_clip=0.5,
+    projection_clip=0.3,
+    vocab_size=5,
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"n_layers": 3, "n_highway": 0, "activation": "relu"},
+        {"skip_connections": False, "cell_clip": None, "projection_clip": None},
+        {"projection_size": 13, "cell_projection": False},
+        {"projection_size": 9, "character_projection": True, "cell_projection": True},
+    ],
+)
+def test_what_is_written_is_read_again_as_the_same_function(tmp_path, change):
+    torch.manual_seed(3)
+    free = {"character_projection": None, "cell_projection": None}
+    model = ELMo(replace(SMALL, **{**free, **change})).eval()
+    files = tmp_path / "new" / "options.json", tmp_path / "new" / "weights.hdf5"
+    write_elmo(model, *files)
+    again = load_elmo(*files)
+    assert again.config == replace(model.config, vocab_size=None)
+    for ours, theirs in zip(model.layers(SENTENCES), again.layers(SENTENCES), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
+    assert sorted(path.name for path in files[0].parent.iterdir()) == [p.name for p in files]
+
+
+def test_files_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(elmo_files, "official_tensors", lambda model: {"a": None})
+    with pytest.raises(AttributeError):
+        write_elmo(ELMo(SMALL), tmp_path / "options.json", tmp_path / "weights.hdf5")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(TypeError, match="must be an ELMo, got Linear"):
+        write_elmo(torch.nn.Linear(2, 2), tmp_path / "o", tmp_path / "w")
