@@ -40,12 +40,12 @@ CONFIG = {
     "n_highway": 1,
     "activation": "relu",
     "max_characters": 16,
-    "hidden_size": 192,
-    "projection_size": 96,
+    "hidden_size": 256,
+    "projection_size": 128,
     "dropout": 0.1,
 }
 SETTINGS = TrainConfig(
-    n_steps=10_000, learning_rate=4e-3, warmup=200, final_fraction=0.01, evaluate_every=1_000
+    n_steps=8_000, learning_rate=4e-3, warmup=200, final_fraction=0.01, evaluate_every=1_000
 )
 
 

@@ -25,7 +25,7 @@ from nlp_helpers.data import tiny_world_templates as templates
 from nlp_helpers.data import tiny_world_words as words
 
 SPLITS = ("train", "validation", "test-combinations", "test-templates")
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 
 
 class Token(NamedTuple):
@@ -56,7 +56,8 @@ class Fact(NamedTuple):
 class Sentence(NamedTuple):
     """A sentence and the truth about it.
 
-    template: the name of its template; combination: its content, whose hash chose its split;
+    template: the name of its template; combination: its content, whose hash chose its split
+    (several parts with semicolons between where there are more than two cues);
     sentiment: "positive", "negative" or "neutral"; spans: where its slots stand, (start, end);
     fact: what it says, if it is a step of a plot; acceptable: whether its verb agrees with its
     subject (in stories it always does).
@@ -267,10 +268,10 @@ class Writer:
         return self.pick(forms_of(group, self.held_out))
 
     def until_ours(self, draw: Callable[[], tuple], n_trials: int = 400):
-        """Repeat `draw() -> (combination, ...)` until the combination is on the split's side."""
+        """Repeat `draw() -> (combination, ...)` until it is on the split's side, all its parts."""
         for _ in range(n_trials):
             drawn = draw()
-            if side_of(drawn[0]) == self.side:
+            if all(side_of(part) == self.side for part in drawn[0].split(";")):
                 return drawn
         raise Retry
 
@@ -288,40 +289,47 @@ class Writer:
         word = word or self.pick(tuple(words.SENSES))
         senses = words.SENSES[word]
         sense = sense or self.pick(tuple(senses))
+        kind = self.pick(tuple(templates.SENSE_CLAUSES))
         heads = (_token(word, "NOUN", "O", f"{word}/{sense}"),)
-        main = self._clause(word, sense, people, heads)
+        main = self._clause(kind, word, sense, people, heads)
         distract = self.chance(2 / 3)
         outer = [f for f in forms_of("sense", self.held_out) if ("D" in f.parts) == distract]
         form, fillers = self.pick(outer), {"C": main[1]}
         if distract:
             other = self.pick([s for s in senses if s != sense])
             heads = tuple(_token(noun, "NOUN") for noun in words.NEUTRAL)
-            fillers["D"] = self._clause(word, other, people, heads)[1]
+            fillers["D"] = self._clause(kind, word, other, people, heads)[1]
         fillers |= {"A": self.name(self.pick(people)), "F": self.free("time", self.time())}
         tokens, spans = form.fill(fillers)
         at = next(i for i, token in enumerate(tokens) if token.sense)
         spans["W"] = (at, at + 1)
         return _finish(tokens, f"{form.name} {main[2]}", main[0], "neutral", spans)
 
-    def _clause(self, word: str, sense: str, people: Sequence[Person], heads: Sequence[Token]):
+    def _clause(
+        self, kind: str, word: str, sense: str, people: Sequence[Person], heads: Sequence[Token]
+    ):
         """(combination, tokens, template): a clause about one of `heads` with cues of a sense.
 
-        A "thing", the first of them, can have anything done to it.
+        Each pair of `near` and another cue is on the split's side; the combination names all of
+        them, with a semicolon between. A "thing", the first head, can have anything done to it.
         """
         cues = words.SENSES[word][sense]
 
         def draw():
-            kind = self.pick(("adj", "stuff", "did"))
-            near, cue = self.pick(cues.near), self.pick(getattr(cues, kind))
-            return f"{word} {sense} {near} {cue}", kind, near, cue
+            near = self.pick(cues.near)
+            chosen = {slot: self.pick(getattr(cues, slot)) for slot in kind.split()[1:]}
+            pairs = [f"{word} {sense} {near} {cue}" for cue in chosen.values()]
+            return ";".join(pairs), near, chosen
 
-        combination, kind, near, cue = self.until_ours(draw)
+        combination, near, chosen = self.until_ours(draw)
         form = self.form(f"clause/{kind}")
-        pos = {"adj": "ADJ", "stuff": "NOUN", "did": "VERB"}[kind]
-        head = heads[0] if kind == "did" else self.pick(heads)
-        fillers = {"W": (head,), "near": one(near, "NOUN"), kind: one(cue, pos)}
-        tokens, _ = form.fill({**fillers, "A": self.name(self.pick(people))})
-        return combination, tuple(tokens), form.name
+        pos = {"adj": "ADJ", "stuff": "NOUN", "did": "VERB"}
+        head = heads[0] if "did" in chosen else self.pick(heads)
+        fillers = {"W": (head,), "near": one(near, "NOUN"), "A": self.name(self.pick(people))}
+        fillers |= {slot: one(cue, pos[slot]) for slot, cue in chosen.items()}
+        fillers["he"] = fillers["A"]
+        tokens, _ = form.fill(fillers)
+        return combination, tuple(tokens), form.name.replace(" ", "+")
 
     def time(self) -> str:
         return self.pick(words.TIMES)

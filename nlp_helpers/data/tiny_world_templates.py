@@ -356,10 +356,11 @@ JUDGEMENTS: dict[str, tuple[str, ...]] = {
     ),
 }
 
-# Clauses with a word {W} of several senses. {near} and one of {adj}, {stuff}, {did} are cues of
-# its sense. The same clauses with another noun in the place of {W} carry the other sense's cues.
+# Clauses with a word {W} of several senses, by the cues of its sense that they hold. In two of
+# three sentences another clause of the same kind, with another noun for {W}, holds as many cues of
+# another sense.
 SENSE_CLAUSES: dict[str, tuple[str, ...]] = {
-    "adj": (
+    "near adj": (
         "the {adj} {W} was near the {near}",
         "{A} saw/VERB the {adj} {W} and the {near}",
         "the {W} by the {near} was {adj}",
@@ -370,13 +371,11 @@ SENSE_CLAUSES: dict[str, tuple[str, ...]] = {
         "nobody liked the {adj} {W} of the {near}",
         "{A} looked at the {near} and at the {adj} {W}",
         "the {W} was {adj} , like the {near}",
-        "it was the {adj} {W} that {A} saw/VERB at the {near}",
-        "how {adj} the {W} was for the {near}",
         "{A} thought about the {near} and the {adj} {W}",
         "*there was the {adj} {W} beside the {near}",
         "*{A} noticed how {adj} the {W} near the {near} was",
     ),
-    "stuff": (
+    "near stuff": (
         "there were {stuff} between the {W} and the {near}",
         "{A} noticed {stuff} around the {W} and the {near}",
         "the {W} near the {near} had {stuff}",
@@ -387,31 +386,45 @@ SENSE_CLAUSES: dict[str, tuple[str, ...]] = {
         "no {stuff} were near the {near} or the {W}",
         "{A} thought about {stuff} , the {near} and the {W}",
         "the {near} was full of {stuff} , like the {W}",
-        "{stuff} were what {A} saw/VERB near the {W} of the {near}",
         "*{stuff} were beside the {W} and the {near}",
     ),
-    "did": (
+    "near did": (
         "{A} {did} the {W} beside the {near}",
         "the {W} that {A} {did} was behind the {near}",
         "{A} went to the {near} and {did} the {W}",
-        "at the {near} , {A} {did} the {W}",
+        "at the {near} {A} {did} the {W}",
         "it was {A} who {did} the {W} at the {near}",
         "nobody {did} the {W} near the {near}",
         "first {A} looked at the {near} and then {did} the {W}",
         "the {near} was where {A} {did} the {W}",
-        "because {A} {did} the {W} , the {near} was quiet",
         "the {W} was {did} when {A} was at the {near}",
         "the {near} was behind the {W} that {A} {did}",
         "*the {W} near the {near} was {did} by {A}",
     ),
+    "near adj stuff": (
+        "the {adj} {W} near the {near} had {stuff}",
+        "there were {stuff} between the {adj} {W} and the {near}",
+        "{A} noticed {stuff} around the {near} and the {adj} {W}",
+        "the {W} by the {near} was {adj} and full of {stuff}",
+        "{A} brought {stuff} from the {adj} {W} to the {near}",
+        "because of {stuff} the {W} near the {near} became {adj}",
+        "*the {adj} {W} and the {near} were full of {stuff}",
+    ),
+    "near adj did": (
+        "{A} {did} the {adj} {W} beside the {near}",
+        "the {adj} {W} that {A} {did} was near the {near}",
+        "{A} looked at the {near} and {did} the {adj} {W}",
+        "the {W} was {adj} when {A} {did} it at the {near}",
+        "nobody {did} the {adj} {W} behind the {near}",
+        "at the {near} there was the {adj} {W} that {A} {did}",
+        "*the {adj} {W} of the {near} was {did} by {A}",
+    ),
 }
-# A clause with {W}, and in two of three sentences another clause, {D}, with the other sense's cues.
-# {F} is a time, {A} a person.
+# What stands around a clause {C} with {W}; {D} is the other clause, {F} a time, {A} a person.
 SENSE_SENTENCES: tuple[str, ...] = (
     "{C}",
     "{F} , {C}",
     "{A} knew that {C}",
-    "nobody said that {C}",
     "that day {C}",
     "{C} , and {D}",
     "{D} , and {C}",
@@ -419,7 +432,6 @@ SENSE_SENTENCES: tuple[str, ...] = (
     "{D} , but {C}",
     "{F} , {C} , and {D}",
     "{A} said that {D} and that {C}",
-    "because {D} , {C}",
     "{A} knew that {C} , but {D}",
     "*{C} , although {D}",
     "*although {D} , {C}",
