@@ -1,5 +1,7 @@
 """The recipes of chapter 05, in small: they run, and what they write can be loaded and is true."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from nlp_helpers import experiments, pretrained
 from nlp_helpers.data.tiny_world_tasks import sense_examples, sentiment_examples
 from nlp_helpers.data.vocabulary import Vocab
 from nlp_helpers.models.elmo import ELMo
+from nlp_helpers.models.elmo_config import ELMoConfig
 from nlp_helpers.pretrained import load_checkpoint
 from nlp_helpers.training import TrainConfig
 from tools import train_elmo, train_elmo_tasks
@@ -74,6 +77,9 @@ def test_frozen_features_in_small(stored, monkeypatch):
     for name, value in (("SEEDS", (0, 1)), ("LABELLED", (8,)), ("N_TEST", 20)):
         monkeypatch.setattr(train_elmo_tasks, name, value)
     monkeypatch.setattr(train_elmo_tasks, "FEATURE_STEPS", 3)
+    untrained = ELMo(ELMoConfig(**{**train_elmo.CONFIG, "hidden_size": 13})).eval()
+    untrained = SimpleNamespace(model=untrained)
+    monkeypatch.setattr(train_elmo_tasks, "load_checkpoint", lambda name: untrained)
     train_elmo_tasks.RECIPES["elmo-frozen-features"]()
     rows = stored("elmo-frozen-features")["results"]
     assert [(r["labels"], r["vectors"]) for r in rows] == [
