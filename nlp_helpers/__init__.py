@@ -37,7 +37,8 @@ data/            what the models read
     pairs.py         padded batches of (source, target) pairs
     copying.py       the copy task (chapter 04)
     tiny_world.py    generated stories whose truth is known (chapters 05 to 07)
-    tiny_world_tasks.py  labelled sets out of them; tiny_world_words.py, tiny_world_templates.py
+    tiny_world_tasks.py  labelled sets out of them
+    tiny_world_words.py, tiny_world_templates.py, tiny_world_forms.py  what they are made of
     sentences.py     batches of sentences, spelled in characters, for the biLM
 training.py      one visible training loop
 decoding.py      greedy, sampling and beam search over a step function

@@ -105,9 +105,9 @@ def fine_tune(
 
     The top group is trained from the first step on, and one group more every `unfreeze_every`
     steps. One optimizer sees all of them; Adam's averages of a parameter begin when it opens. The
-    schedule runs once over all steps (the paper does not say whether it starts anew with each
-    group). What is in no group stays frozen. At the end, and after an error, everything is
-    trainable or frozen as it was before.
+    schedule runs once over all steps (AllenNLP's version starts it anew with each group). What is
+    in no group stays frozen. At the end, and after an error, everything is trainable or frozen as
+    it was before.
 
     Source: Howard and Ruder 2018, sections 3.2 and 3.3.
 

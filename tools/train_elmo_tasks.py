@@ -89,11 +89,12 @@ def frozen_features() -> None:
             row = {split: spread(values) for split, values in found.items()}
             results.append({"labels": n_labels, "vectors": name, **row})
             print(results[-1], flush=True)
-    save("elmo-frozen-features", "Are frozen ELMo vectors better than static ones?", results)
+    question = "Are frozen ELMo vectors better than static ones?"
+    save("elmo-frozen-features", question, SEEDS, {"n_steps": FEATURE_STEPS}, results)
 
 
 # ULMFiT in small
-ULMFIT_LABELLED = (50, 200)
+ULMFIT_LABELLED, ULMFIT_SEEDS = (50, 200), (0, 1, 2)
 LM_STEPS, CLASSIFIER_EPOCHS = 300, 12
 WAYS = {
     "from scratch": {"pretrained": False, "adapted": False, "gradual": False},
@@ -150,7 +151,7 @@ def ulmfit() -> None:
     for n_labels in ULMFIT_LABELLED:
         for name, way in WAYS.items():
             found = {split: [] for split in TESTS}
-            for seed in SEEDS[:3]:
+            for seed in ULMFIT_SEEDS:
                 set_seed(seed)
                 start = adapted if way["adapted"] else checkpoint.model
                 if not way["pretrained"]:
@@ -162,20 +163,17 @@ def ulmfit() -> None:
             row = {split: spread(values) for split, values in found.items()}
             results.append({"labels": n_labels, "way": name, **row})
             print(results[-1], flush=True)
-    save("ulmfit", "Does each of ULMFiT's stages help, with few labels?", results)
+    question = "Does each of ULMFiT's stages help, with few labels?"
+    settings = {"language_model_steps": LM_STEPS, "epochs": CLASSIFIER_EPOCHS}
+    save("ulmfit", question, ULMFIT_SEEDS, settings, results)
 
 
-def save(name: str, question: str, results: list[dict]) -> None:
-    save_experiment(
-        name,
-        {
-            "question": question,
-            "date": datetime.date.today().isoformat(),
-            "seed": list(SEEDS),
-            "settings": {"test sentences": N_TEST, "feature steps": FEATURE_STEPS},
-            "results": results,
-        },
-    )
+def save(
+    name: str, question: str, seeds: Sequence[int], settings: dict, results: list[dict]
+) -> None:
+    result = {"question": question, "date": datetime.date.today().isoformat()}
+    result |= {"seed": list(seeds), "settings": {"test_sentences": N_TEST, **settings}}
+    save_experiment(name, {**result, "results": results})
 
 
 RECIPES: dict[str, Callable[[], None]] = {

@@ -14,7 +14,6 @@ A combination is what a sentence says beyond its template: for "mara lost a lamp
 it is (lose, lamp, market). Each belongs to one of train, validation and test, by its hash.
 """
 
-import functools
 import random
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -23,24 +22,19 @@ from typing import NamedTuple
 from nlp_helpers.checks import check_int
 from nlp_helpers.data import tiny_world_templates as templates
 from nlp_helpers.data import tiny_world_words as words
+from nlp_helpers.data.tiny_world_forms import (
+    Form,
+    Token,
+    entity,
+    forms_of,
+    one,
+    phrase,
+    phrase_of_time,
+    token_of,
+)
 
 SPLITS = ("train", "validation", "test-combinations", "test-templates")
 GENERATOR_VERSION = 3
-
-
-class Token(NamedTuple):
-    """A word in its place, with the truth about it.
-
-    pos: universal part of speech (NOUN, PROPN, VERB, AUX, ADJ, ADV, PRON, DET, ADP, CCONJ, SCONJ,
-        PART, PUNCT).
-    entity: "O", or B- or I- and PER, LOC or ORG.
-    sense: of words with several, as "bank/river"; otherwise None.
-    """
-
-    word: str
-    pos: str
-    entity: str = "O"
-    sense: str | None = None
 
 
 class Fact(NamedTuple):
@@ -99,7 +93,7 @@ def generate_stories(n_stories: int, split: str = "train", seed: int = 0) -> lis
     """Write stories; equal arguments give equal stories, on every machine.
 
     Args:
-        n_stories: how many; a story has about 140 tokens.
+        n_stories: how many; a story has about 150 tokens.
         split: one of SPLITS. Splits differ whatever their seeds are.
         seed: another one gives other stories of the same split.
 
@@ -116,114 +110,6 @@ def side_of(combination: str) -> str:
     """Which side a combination is on: "train" (70 %), "validation" (15 %) or "test" (15 %)."""
     part = zlib.crc32(combination.encode()) % 20
     return "train" if part < 14 else "validation" if part < 17 else "test"
-
-
-Fillers = dict[str, tuple[Token, ...]]
-
-
-class Form(NamedTuple):
-    """A template, ready to be filled: fixed tokens and names of slots."""
-
-    name: str
-    parts: tuple[Token | str, ...]
-    held_out: bool
-
-    def fill(self, fillers: Fillers) -> tuple[list[Token], dict[str, tuple[int, int]]]:
-        """The tokens, and where each slot stands (the first time it does)."""
-        tokens, spans = [], {}
-        for part in self.parts:
-            if isinstance(part, Token):
-                tokens.append(part)
-                continue
-            start = len(tokens)
-            again = part in spans and part in "AB"
-            tokens += (fillers["he"],) if again else fillers[part]
-            spans.setdefault(part, (start, len(tokens)))
-        return tokens, spans
-
-    def said(self, fillers: Fillers) -> str:
-        """A combination: the group, and the words in the slots, of which "be" says nothing."""
-        slots = sorted({part for part in self.parts if isinstance(part, str)} - {"be"})
-        content = [token.word for slot in slots for token in fillers[slot]]
-        return " ".join([self.name.partition("/")[0], *content])
-
-
-@functools.cache
-def pos_of(word: str) -> str:
-    """The part of speech of a word that has one only.
-
-    Raises:
-        ValueError: the word is none of tiny-world's, or has several.
-    """
-    found = {pos for pos, ws in words.words_by_pos().items() if word in ws}
-    found |= {templates.FUNCTION_POS[word]} if word in templates.FUNCTION_POS else set()
-    if len(found) != 1:
-        raise ValueError(f"{word!r} has {len(found)} parts of speech: name one in the template")
-    return found.pop()
-
-
-@functools.cache
-def _token(word: str, pos: str | None = None, entity: str = "O", sense: str | None = None) -> Token:
-    return Token(word, pos or pos_of(word), entity, sense)
-
-
-@functools.cache
-def one(word: str, pos: str) -> tuple[Token, ...]:
-    """One word as what fills a slot."""
-    return (_token(word, pos),)
-
-
-@functools.cache
-def phrase(text: str) -> tuple[Token, ...]:
-    """Words, each with "/POS" behind it where need be, as tokens."""
-    return tuple(_token(*piece.split("/")) for piece in text.split())
-
-
-@functools.cache
-def entity(text: str, kind: str) -> tuple[Token, ...]:
-    """A name of one or more words, of kind "PER", "LOC" or "ORG"."""
-    return tuple(
-        _token(word, "PROPN", f"{'I' if i else 'B'}-{kind}") for i, word in enumerate(text.split())
-    )
-
-
-@functools.cache
-def forms_of(group: str, held_out: bool) -> tuple[Form, ...]:
-    """The templates of a group: those that every split uses, or those that one split alone uses.
-
-    Groups are the events ("buy"), "feel/...", "judge/...", "clause/...", "sense", "scene", "noun",
-    "verb", "thing" and "kind".
-    """
-    kind, _, name = group.partition("/")
-    lines = {
-        "feel": lambda: templates.FEELINGS[name],
-        "judge": lambda: templates.JUDGEMENTS[name],
-        "clause": lambda: templates.SENSE_CLAUSES[name],
-        "sense": lambda: templates.SENSE_SENTENCES,
-        "scene": lambda: templates.SCENES,
-        "noun": lambda: templates.NOUN_CONTEXTS,
-        "verb": lambda: templates.VERB_CONTEXTS,
-        "thing": lambda: templates.THING_CONTEXTS,
-        "kind": lambda: templates.KIND_CONTEXTS,
-    }.get(kind, lambda: templates.EVENTS[kind].forms)()
-    forms = [_compiled(f"{group}/{i}", line) for i, line in enumerate(lines)]
-    return tuple(form for form in forms if form.held_out == held_out)
-
-
-def _compiled(name: str, line: str) -> Form:
-    held_out = line.startswith("*")
-    parts = []
-    for piece in line.lstrip("*").split():
-        parts.append(piece[1:-1] if piece.startswith("{") else phrase(piece)[0])
-    return Form(name, tuple(parts), held_out)
-
-
-def groups() -> list[str]:
-    """The names of all groups of templates."""
-    nested = {"feel": templates.FEELINGS, "judge": templates.JUDGEMENTS}
-    nested["clause"] = templates.SENSE_CLAUSES
-    named = [f"{kind}/{name}" for kind, lines in nested.items() for name in lines]
-    return [*templates.EVENTS, *named, "sense", "scene", "noun", "verb", "thing", "kind"]
 
 
 class Person(NamedTuple):
@@ -290,14 +176,14 @@ class Writer:
         senses = words.SENSES[word]
         sense = sense or self.pick(tuple(senses))
         kind = self.pick(tuple(templates.SENSE_CLAUSES))
-        heads = (_token(word, "NOUN", "O", f"{word}/{sense}"),)
+        heads = (token_of(word, "NOUN", "O", f"{word}/{sense}"),)
         main = self._clause(kind, word, sense, people, heads)
         distract = self.chance(2 / 3)
         outer = [f for f in forms_of("sense", self.held_out) if ("D" in f.parts) == distract]
         form, fillers = self.pick(outer), {"C": main[1]}
         if distract:
             other = self.pick([s for s in senses if s != sense])
-            heads = tuple(_token(noun, "NOUN") for noun in words.NEUTRAL)
+            heads = tuple(token_of(noun, "NOUN") for noun in words.NEUTRAL)
             fillers["D"] = self._clause(kind, word, other, people, heads)[1]
         fillers |= {"A": self.name(self.pick(people)), "F": self.free("time", self.time())}
         tokens, spans = form.fill(fillers)
@@ -327,7 +213,6 @@ class Writer:
         head = heads[0] if "did" in chosen else self.pick(heads)
         fillers = {"W": (head,), "near": one(near, "NOUN"), "A": self.name(self.pick(people))}
         fillers |= {slot: one(cue, pos[slot]) for slot, cue in chosen.items()}
-        fillers["he"] = fillers["A"]
         tokens, _ = form.fill(fillers)
         return combination, tuple(tokens), form.name.replace(" ", "+")
 
@@ -432,7 +317,7 @@ class Writer:
 
         combination, x, time = self.until_ours(draw)
         form = self.form(f"feel/{kind}")
-        fillers = {"A": self.name(person), "he": _token(person.pronoun), "X": one(x, "ADJ")}
+        fillers = {"A": self.name(person), "he": token_of(person.pronoun), "X": one(x, "ADJ")}
         fillers |= {"Y": one(self.pick(y_words), "ADJ"), "F": self.free("time", time)}
         tokens, spans = form.fill(fillers)
         fact = Fact("feel+" if sign > 0 else "feel-", person.first, free=time)
@@ -464,7 +349,7 @@ class Writer:
         form = form or self.form(fact.action)
         free = self.free(templates.EVENTS[fact.action].free, fact.free)
         subject = form.parts[0] == "A" and fact.thing != ""  # else the combination needs the name
-        fillers = {"F": free, "he": _token(agent.pronoun)}
+        fillers = {"F": free, "he": token_of(agent.pronoun)}
         for slot in form.parts:  # in the order of mention: the first one says "a", then "the"
             if slot == "O":
                 fillers["O"] = names.thing(fact.thing)
@@ -473,7 +358,7 @@ class Writer:
             elif slot == "B":
                 fillers["B"] = names.person(other)
         tokens, spans = form.fill(fillers)
-        names.sentence_over({"A", "B"} & spans.keys(), agent, other)
+        names.last = agent if "B" not in spans else None
         return _finish(tokens, form.name, combination_of(fact), "neutral", spans, fact)
 
     def free(self, kind: str, text: str) -> tuple[Token, ...]:
@@ -481,7 +366,7 @@ class Writer:
             return phrase_of_time(text)
         if kind in ("town", "company"):
             return entity(text, "LOC" if kind == "town" else "ORG")
-        return tuple(_token(word, "VERB" if kind == "skill" else "NOUN") for word in text.split())
+        return tuple(token_of(word, "VERB" if kind == "skill" else "NOUN") for word in text.split())
 
     def name(self, person: Person) -> tuple[Token, ...]:
         return entity(person.first, "PER")
@@ -556,13 +441,13 @@ class Names:
     def __init__(self, writer: Writer, plain: bool = False):
         self.writer, self.plain = writer, plain
         self.known: set[str] = set()
-        self.last: Person | None = None  # who alone was named in the sentence before
+        self.last: Person | None = None  # who alone was named in the plot's last sentence
 
     def person(self, person: Person, pronoun: bool = False) -> tuple[Token, ...]:
         if self.plain:
             return entity(person.first, "PER")
         if pronoun and person == self.last and self.writer.chance(0.4):
-            return (_token(person.pronoun),)
+            return (token_of(person.pronoun),)
         first_time = person.first not in self.known
         self.known.add(person.first)
         full = first_time and self.writer.chance(0.3)
@@ -577,9 +462,6 @@ class Names:
         if self.writer.chance(0.3):
             noun = one(adjective, "ADJ") + noun
         return phrase(words.with_article(noun[0].word)[0]) + noun
-
-    def sentence_over(self, slots: set[str], agent: Person, other: Person) -> None:
-        self.last = agent if slots == {"A"} else None
 
 
 FREE: dict[str, Sequence[str]] = {
@@ -596,17 +478,6 @@ INTRODUCTIONS = ("live", "job", "employ")
 def combination_of(fact: Fact) -> str:
     """What must not be in two splits: the action, its thing (or else its agent), its free slot."""
     return f"{fact.action} {fact.thing or fact.agent} {fact.free}"
-
-
-@functools.cache
-def phrase_of_time(text: str) -> tuple[Token, ...]:
-    """A time as tokens: "two days later", "on monday"."""
-    kinds = {"last": "ADJ", "two": "NUM", "later": "ADV", "that": "DET", "this": "DET"}
-    function = {"in", "at", "on", "before", "after"}
-    return tuple(
-        _token(w, kinds.get(w) or ("DET" if w == "the" else "ADP" if w in function else "NOUN"))
-        for w in text.split()
-    )
 
 
 def _sentiment(sign: int) -> str:

@@ -13,7 +13,6 @@ from nlp_helpers.data import tiny_world_words as words
 from nlp_helpers.data.tiny_world import (
     FREE,
     Fact,
-    Form,
     Names,
     Person,
     Retry,
@@ -21,9 +20,9 @@ from nlp_helpers.data.tiny_world import (
     Story,
     Writer,
     combination_of,
-    forms_of,
     side_of,
 )
+from nlp_helpers.data.tiny_world_forms import Form, forms_of
 from nlp_helpers.data.tiny_world_templates import (
     ENTAILMENT_PREMISES,
     ENTAILMENT_STATEMENTS,
@@ -260,6 +259,8 @@ def paraphrase_examples(n_examples: int, split: str = "train", seed: int = 0) ->
         a, b = writer.people()
         action = writer.pick(BETWEEN_PEOPLE)
         fact = writer.draw_fact(action, a, b, writer.pick(words.THINGS))
+        if side_of(combination_of(_swapped(fact))) != writer.side:  # what "different" says
+            raise Retry
         first, second = _two_forms(writer, action)
         one = _plainly(writer, fact, a, b, first)
         if label == "different":
@@ -317,7 +318,7 @@ def similarity_examples(n_examples: int, split: str = "train", seed: int = 0) ->
 def _changed(writer: Writer, fact: Fact, n_changes: int) -> Fact | None:
     """A fact of the split's side with that many other roles; None if the draw fails."""
     if n_changes == 2 and writer.chance(0.5):
-        return _swapped(fact)
+        return _if_ours(writer, _swapped(fact))
     roles = sorted(ROLES, key=lambda _: writer.random())[:n_changes]
     if "action" in roles:
         kind = EVENTS[fact.action].free
@@ -335,6 +336,10 @@ def _changed(writer: Writer, fact: Fact, n_changes: int) -> Fact | None:
         if role != "action":
             choices = [x for x in options[role] if x not in fact]
             fact = fact._replace(**{role: writer.pick(choices)})
+    return _if_ours(writer, fact)
+
+
+def _if_ours(writer: Writer, fact: Fact) -> Fact | None:
     return fact if side_of(combination_of(fact)) == writer.side else None
 
 

@@ -101,7 +101,8 @@ def with_article(noun: str) -> tuple[str, str]:
     return ("an" if noun[0] in "aeiou" else "a", noun)
 
 
-# Forms that no split but "test-words" ever shows: each one's singular is common.
+# Forms that no split ever shows (`tiny_world_tasks.unseen_word_sentences` does): each one's
+# singular is common.
 UNSEEN_PLURALS = tuple(
     plural_of(noun)
     for noun in _list(
