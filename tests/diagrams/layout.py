@@ -26,6 +26,19 @@ def arrows(ax):
     return [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
 
 
+def drawn_in(ax, color):
+    """Arrows of one colour."""
+    return [patch for patch in arrows(ax) if to_hex(patch.get_edgecolor()).upper() == color]
+
+
+def ends(arrow):
+    """Where an arrow starts and ends, in the drawing's units."""
+    if arrow._posA_posB is not None:
+        return [tuple(map(float, point)) for point in arrow._posA_posB]
+    points = arrow._path_original.vertices
+    return [tuple(map(float, points[i])) for i in (0, -1)]
+
+
 def touching_texts(ax):
     """Pairs of texts whose boxes overlap."""
     ax.figure.canvas.draw()

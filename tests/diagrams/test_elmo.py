@@ -18,7 +18,7 @@ from nlp_helpers.diagrams.elmo import (
     draw_ulmfit,
 )
 from nlp_helpers.plotting import COLORS, INK
-from tests.diagrams.layout import arrows, edges, texts
+from tests.diagrams.layout import arrows, drawn_in, edges, ends, texts
 
 DRAWINGS = {
     "two vectors": draw_two_vectors,
@@ -41,18 +41,6 @@ DRAWINGS = {
     "ULMFiT of two layers": lambda: draw_ulmfit(2),
     "ULMFiT of four layers": lambda: draw_ulmfit(4),
 }
-
-
-def drawn_in(ax, color):
-    return [patch for patch in arrows(ax) if to_hex(patch.get_edgecolor()).upper() == color]
-
-
-def ends(arrow):
-    """Where an arrow starts and ends, in the drawing's units."""
-    if arrow._posA_posB is not None:
-        return [tuple(map(float, point)) for point in arrow._posA_posB]
-    points = arrow._path_original.vertices
-    return [tuple(map(float, points[i])) for i in (0, -1)]
 
 
 def cells(ax, role):

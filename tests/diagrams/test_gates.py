@@ -2,7 +2,6 @@
 
 import matplotlib.pyplot as plt
 import pytest
-from matplotlib.colors import to_hex
 from matplotlib.patches import Circle, FancyBboxPatch
 from matplotlib.path import Path
 
@@ -15,7 +14,7 @@ from nlp_helpers.diagrams.gates import (
     draw_sru,
 )
 from nlp_helpers.plotting import COLORS
-from tests.diagrams.layout import arrows, edges, texts
+from tests.diagrams.layout import arrows, drawn_in, edges, texts
 
 DRAWINGS = {
     "lstm": draw_lstm_cell,
@@ -31,10 +30,6 @@ DRAWINGS = {
     "scan uneven": lambda: draw_parallel_scan(5),
     "scan shortest": lambda: draw_parallel_scan(2),
 }
-
-
-def drawn_in(ax, color):
-    return [patch for patch in arrows(ax) if to_hex(patch.get_edgecolor()).upper() == color]
 
 
 def points_of(arrow):

@@ -17,7 +17,7 @@ from nlp_helpers.diagrams.seq2seq import (
     soft_alignment_picture,
 )
 from nlp_helpers.plotting import COLORS, SEQUENTIAL
-from tests.diagrams.layout import arrows, edges, texts
+from tests.diagrams.layout import drawn_in, edges, texts
 
 DRAWINGS = {
     "encoder-decoder": draw_encoder_decoder,
@@ -27,10 +27,6 @@ DRAWINGS = {
     "attention shortest": lambda: draw_attention_decoder("he", (0.3, 0.7)),
     "beam": draw_beam_example,
 }
-
-
-def drawn_in(ax, color):
-    return [patch for patch in arrows(ax) if to_hex(patch.get_edgecolor()).upper() == color]
 
 
 def test_the_word_passes_from_encoder_to_decoder_through_one_vector():

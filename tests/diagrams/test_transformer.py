@@ -23,7 +23,7 @@ from nlp_helpers.diagrams.transformer_attention import (
 )
 from nlp_helpers.models.positions import sinusoidal_positions
 from nlp_helpers.plotting import COLORS
-from tests.diagrams.layout import arrows, edges, texts
+from tests.diagrams.layout import arrows, drawn_in, edges, ends, texts
 
 DRAWINGS = {
     "transformer": draw_transformer,
@@ -47,18 +47,6 @@ DRAWINGS = {
     "path lengths shortest": lambda: draw_path_lengths(3),
     "path lengths longest": lambda: draw_path_lengths(8),
 }
-
-
-def drawn_in(ax, color):
-    return [patch for patch in arrows(ax) if to_hex(patch.get_edgecolor()).upper() == color]
-
-
-def ends(arrow):
-    """Where an arrow starts and ends, in the drawing's units."""
-    if arrow._posA_posB is not None:
-        return [tuple(map(float, point)) for point in arrow._posA_posB]
-    points = arrow._path_original.vertices
-    return [tuple(map(float, points[i])) for i in (0, -1)]
 
 
 def cells(ax, role):
