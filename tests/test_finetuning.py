@@ -13,9 +13,12 @@ from nlp_helpers.finetuning import (
     fine_tune,
     unfreeze_from_top,
 )
+from nlp_helpers.models.char_cnn import characters_of
+from nlp_helpers.models.elmo import ELMo
+from nlp_helpers.models.elmo_config import ELMoConfig
 from nlp_helpers.models.lstm import LSTM
 from nlp_helpers.models.recurrent_lm import RecurrentLM
-from nlp_helpers.models.text_classifier import LanguageModelClassifier
+from nlp_helpers.models.text_classifier import BiLMClassifier
 from nlp_helpers.training import (
     CarriedStateLoss,
     ClassificationLoss,
@@ -373,15 +376,25 @@ def test_batches_without_a_length_need_a_number():
     fine_tune(model, (b for b in batches()), ClassificationLoss(), list(model), config, 1)
 
 
-def test_a_language_model_becomes_a_classifier_that_fits_a_separable_set():
-    """A sentence is of class 1 where token 3 stands in it, at whatever place."""
+def test_a_bilm_becomes_a_classifier_that_fits_a_separable_set():
+    """A sentence is of class 1 where one word stands in it, at whatever place."""
     torch.manual_seed(4)
-    tokens = torch.randint(4, 13, (37, 7))
+    words = torch.randint(4, 13, (37, 7))
     labels = torch.arange(37) % 2
-    tokens[torch.arange(37), torch.randint(7, (37,))] = torch.where(labels == 1, 3, 4)
-    mask = torch.ones(37, 7, dtype=torch.bool)
-    model = LanguageModelClassifier(RecurrentLM(13, LSTM(8, 16, n_layers=2)), 2)
-    config = TrainConfig(n_steps=60, learning_rate=0.02, schedule="slanted-triangular")
+    words[torch.arange(37), torch.randint(7, (37,))] = torch.where(labels == 1, 3, 4)
+    spelled = [["abcdefghijklm"[word] for word in row] for row in words.tolist()]
+    tokens, mask = characters_of(spelled, 5)
+    settings = ELMoConfig(
+        char_dim=8,
+        filters=((1, 32),),
+        n_highway=0,
+        activation="relu",
+        max_characters=5,
+        hidden_size=32,
+        projection_size=16,
+    )
+    model = BiLMClassifier(ELMo(settings), 2)
+    config = TrainConfig(n_steps=80, learning_rate=0.03, schedule="slanted-triangular")
     data = [(tokens[:20], mask[:20], labels[:20]), (tokens[20:], mask[20:], labels[20:])]
     history = fine_tune(
         model,
@@ -393,7 +406,7 @@ def test_a_language_model_becomes_a_classifier_that_fits_a_separable_set():
     )
     assert history.losses[0] == pytest.approx(0.69, abs=0.1)
     assert history.losses[-1] < 0.05
-    assert history.evaluations == {60: 1.0}
+    assert history.evaluations == {80: 1.0}
     accuracy = evaluated(model, lambda m: (m(tokens, mask).argmax(-1) == labels).double().mean())
     assert accuracy == 1.0
 

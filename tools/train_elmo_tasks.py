@@ -4,36 +4,40 @@ They are started by tools/train.py, under the names in `RECIPES`. Each is repeat
 seeds (other labelled sentences, other first weights).
 """
 
+import copy
 import datetime
 import statistics
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from nlp_helpers.data.batches import language_model_batches
-from nlp_helpers.data.pairs import pad
+from nlp_helpers.data.sentences import sentence_batches
 from nlp_helpers.data.tiny_world import generate_stories, sentences_of
-from nlp_helpers.data.tiny_world_tasks import TextExample, sentiment_examples
+from nlp_helpers.data.tiny_world_tasks import TextExample, acceptability_examples
+from nlp_helpers.data.vocabulary import Vocab
 from nlp_helpers.experiments import save_experiment
 from nlp_helpers.finetuning import fine_tune
-from nlp_helpers.models.recurrent_lm import RecurrentLM
-from nlp_helpers.models.text_classifier import LanguageModelClassifier, LayerMixClassifier
-from nlp_helpers.pretrained import Checkpoint, build_char_lm, load_checkpoint
+from nlp_helpers.models.char_cnn import characters_of
+from nlp_helpers.models.elmo import ELMo
+from nlp_helpers.models.text_classifier import BiLMClassifier, LayerMixClassifier
+from nlp_helpers.pretrained import load_checkpoint
 from nlp_helpers.probing import padded_layers
 from nlp_helpers.reproducibility import set_seed
-from nlp_helpers.training import CarriedStateLoss, ClassificationLoss, TrainConfig, train
+from nlp_helpers.training import BidirectionalLMLoss, ClassificationLoss, TrainConfig, train
 
 SEEDS = (0, 1, 2, 3, 4)
 LABELLED = (50, 200, 1000)
 N_TEST = 1000
 TESTS = ("test-combinations", "test-templates")
-POSITIVE = "positive"
+YES = "acceptable"
 
 
 def labels_of(examples: Sequence[TextExample]) -> Tensor:
-    return torch.tensor([int(e.label == POSITIVE) for e in examples])
+    return torch.tensor([int(e.label == YES) for e in examples])
 
 
 @torch.no_grad()
@@ -49,7 +53,7 @@ def spread(values: Sequence[float]) -> dict:
 
 
 # Frozen features
-FEATURE_STEPS = 300
+FEATURE_STEPS = 1000
 
 
 def features_of(elmo: nn.Module, examples: Sequence[TextExample]) -> tuple[Tensor, Tensor, Tensor]:
@@ -61,11 +65,12 @@ def features_of(elmo: nn.Module, examples: Sequence[TextExample]) -> tuple[Tenso
 def fit_features(layers: Tensor, mask: Tensor, labels: Tensor, seed: int) -> LayerMixClassifier:
     """A mixture of the layers and a classifier on top, fitted for `FEATURE_STEPS` updates."""
     set_seed(seed)
-    model = LayerMixClassifier(layers.shape[1], layers.shape[-1], n_classes=2, dropout=0.1)
+    sizes = {"n_layers": layers.shape[1], "width": layers.shape[-1], "n_classes": 2}
+    model = LayerMixClassifier(**sizes, dropout=0.1, normalize=True)
     generator = torch.Generator().manual_seed(seed)
     data = TensorDataset(layers, mask, labels)
     batches = DataLoader(data, batch_size=32, shuffle=True, generator=generator)
-    settings = TrainConfig(n_steps=FEATURE_STEPS, learning_rate=3e-3, warmup=20, weight_decay=0.01)
+    settings = TrainConfig(n_steps=FEATURE_STEPS, learning_rate=1e-3, warmup=20, weight_decay=0.01)
     train(model, batches, ClassificationLoss(), settings)
     return model
 
@@ -74,15 +79,15 @@ VECTORS = {"static": slice(0, 1), "top layer": slice(2, 3), "mixture": slice(0, 
 
 
 def frozen_features() -> None:
-    """Chapter 05: sentiment from frozen vectors, static and contextual, by number of labels."""
+    """Chapter 05: acceptability from frozen vectors, static and contextual, by number of labels."""
     elmo = load_checkpoint("elmo-tiny-world").model
-    tests = {split: features_of(elmo, sentiment_examples(N_TEST, split)) for split in TESTS}
+    tests = {split: features_of(elmo, acceptability_examples(N_TEST, split)) for split in TESTS}
     results = []
     for n_labels in LABELLED:
         for name, layers in VECTORS.items():
             found = {split: [] for split in TESTS}
             for seed in SEEDS:
-                known = features_of(elmo, sentiment_examples(n_labels, "train", seed))
+                known = features_of(elmo, acceptability_examples(n_labels, "train", seed))
                 model = fit_features(known[0][:, layers], *known[1:], seed)
                 for split, (h, mask, labels) in tests.items():
                     found[split].append(accuracy(model, h[:, layers], mask, labels))
@@ -95,76 +100,92 @@ def frozen_features() -> None:
 
 # ULMFiT in small
 ULMFIT_LABELLED, ULMFIT_SEEDS = (50, 200), (0, 1, 2)
-LM_STEPS, CLASSIFIER_EPOCHS = 300, 12
+LM_STEPS, CLASSIFIER_STEPS = 200, 300
+MAX_CHARACTERS = 16
+N_STORIES = 2000  # about 1,900 sentences of the task's kind
+
+
+class Way(NamedTuple):
+    """How a classifier comes about: where its biLM starts, and how it is trained."""
+
+    start: str  # "random", "pre-trained" or "adapted"
+    frozen: bool = False
+    gradual: bool = False
+
+
 WAYS = {
-    "from scratch": {"pretrained": False, "adapted": False, "gradual": False},
-    "pre-trained": {"pretrained": True, "adapted": False, "gradual": False},
-    "and adapted": {"pretrained": True, "adapted": True, "gradual": False},
-    "and opened layer by layer": {"pretrained": True, "adapted": True, "gradual": True},
+    "from random weights": Way("random"),
+    "pre-trained, frozen": Way("pre-trained", frozen=True),
+    "pre-trained, all layers alike": Way("pre-trained"),
+    "pre-trained, the three rules": Way("pre-trained", gradual=True),
+    "adapted, the three rules": Way("adapted", gradual=True),
 }
 
 
-def spelled(checkpoint: Checkpoint, examples: Sequence[TextExample]) -> tuple[Tensor, ...]:
-    """Sentences as the characters' ids, their mask, and the labels."""
-    ids = [checkpoint.tokenizer.encode(" ".join(e.words)).tolist() for e in examples]
-    return *pad(ids), labels_of(examples)
+def spelled(examples: Sequence[TextExample]) -> tuple[Tensor, Tensor, Tensor]:
+    """Sentences as characters, their mask, and the labels."""
+    words = [list(example.words) for example in examples]
+    return *characters_of(words, MAX_CHARACTERS), labels_of(examples)
 
 
-def adapt(language_model: RecurrentLM, checkpoint: Checkpoint, n_steps: int | None = None) -> None:
-    """The second stage: go on training the language model, on the task's text without labels."""
-    text = " ".join(s.text for s in sentences_of(generate_stories(400)) if s.sentiment != "neutral")
-    batches = language_model_batches(checkpoint.tokenizer.encode(text), 16, 64)
-    groups = [language_model.embedding, *language_model.recurrent.cells, language_model.output]
+def adapt(bilm: ELMo, vocab: Vocab, n_steps: int | None = None) -> None:
+    """The second stage: go on with the language model, on sentences of the task's kind."""
+    told = sentences_of(generate_stories(N_STORIES))
+    text = [s.words for s in told if s.template.startswith("scene")]
+    spell = partial(characters_of, max_characters=bilm.config.max_characters)
+    batches = sentence_batches(text, vocab, spell, 32, seed=0)
     settings = TrainConfig(
-        n_steps=n_steps or LM_STEPS, learning_rate=4e-3, schedule="slanted-triangular"
+        n_steps=n_steps or LM_STEPS, learning_rate=1e-3, schedule="slanted-triangular"
     )
-    fine_tune(language_model, batches, CarriedStateLoss(), groups, settings, unfreeze_every=0)
+    groups = bilm.layer_groups()
+    fine_tune(bilm, batches, BidirectionalLMLoss(), groups, settings, unfreeze_every=0)
 
 
 def classifier(
-    language_model: RecurrentLM, known: tuple[Tensor, ...], gradual: bool, seed: int
-) -> LanguageModelClassifier:
-    """The third stage: with ULMFiT's rates, triangle and unfreezing, or all layers alike."""
+    bilm: ELMo, known: tuple[Tensor, Tensor, Tensor], way: Way, seed: int
+) -> BiLMClassifier:
+    """The third stage: with ULMFiT's rates, triangle and unfreezing, or without."""
     set_seed(seed)
-    model = LanguageModelClassifier(language_model, n_classes=2, dropout=0.1)
+    model = BiLMClassifier(bilm, n_classes=2, dropout=0.1)
     generator = torch.Generator().manual_seed(seed)
-    batches = DataLoader(TensorDataset(*known), batch_size=16, shuffle=True, generator=generator)
-    n_steps = CLASSIFIER_EPOCHS * len(batches)
+    batches = DataLoader(TensorDataset(*known), batch_size=32, shuffle=True, generator=generator)
     settings = TrainConfig(
-        n_steps=n_steps,
-        learning_rate=5e-3,
-        schedule="slanted-triangular" if gradual else "cosine",
+        n_steps=CLASSIFIER_STEPS,
+        learning_rate=2e-3,
+        schedule="slanted-triangular" if way.gradual else "cosine",
     )
-    how = {} if gradual else {"unfreeze_every": 0, "factor": 1.0}
-    fine_tune(model, batches, ClassificationLoss(), model.layer_groups(), settings, **how)
+    groups = model.layer_groups()[-1:] if way.frozen else model.layer_groups()
+    how = {"unfreeze_every": CLASSIFIER_STEPS // 8}
+    if not way.gradual:
+        how = {"unfreeze_every": 0, "factor": 1.0}
+    fine_tune(model, batches, ClassificationLoss(), groups, settings, **how)
     return model
 
 
 def ulmfit() -> None:
-    """Chapter 05: a character language model becomes a classifier, in ULMFiT's stages."""
-    checkpoint = load_checkpoint("char-lstm-library-docs")
+    """Chapter 05: the biLM becomes a classifier, with and without ULMFiT's stages and rules."""
+    checkpoint = load_checkpoint("elmo-tiny-world")
+    adapted = copy.deepcopy(checkpoint.model)
     set_seed(0)
-    adapted = load_checkpoint("char-lstm-library-docs").model
-    adapt(adapted, checkpoint)
-    tests = {split: spelled(checkpoint, sentiment_examples(N_TEST, split)) for split in TESTS}
+    adapt(adapted, checkpoint.vocab)
+    set_seed(0)
+    starts = {"random": ELMo(checkpoint.model.config), "pre-trained": checkpoint.model}
+    starts["adapted"] = adapted
+    tests = {split: spelled(acceptability_examples(N_TEST, split)) for split in TESTS}
     results = []
     for n_labels in ULMFIT_LABELLED:
         for name, way in WAYS.items():
             found = {split: [] for split in TESTS}
             for seed in ULMFIT_SEEDS:
-                set_seed(seed)
-                start = adapted if way["adapted"] else checkpoint.model
-                if not way["pretrained"]:
-                    start = build_char_lm(checkpoint.info["config"])
-                known = spelled(checkpoint, sentiment_examples(n_labels, "train", seed))
-                model = classifier(start, known, way["gradual"], seed)
+                known = spelled(acceptability_examples(n_labels, "train", seed))
+                model = classifier(starts[way.start], known, way, seed)
                 for split, test in tests.items():
                     found[split].append(accuracy(model, *test))
             row = {split: spread(values) for split, values in found.items()}
             results.append({"labels": n_labels, "way": name, **row})
             print(results[-1], flush=True)
-    question = "Does each of ULMFiT's stages help, with few labels?"
-    settings = {"language_model_steps": LM_STEPS, "epochs": CLASSIFIER_EPOCHS}
+    question = "What does each of ULMFiT's stages and rules add, with few labels?"
+    settings = {"language_model_steps": LM_STEPS, "classifier_steps": CLASSIFIER_STEPS}
     save("ulmfit", question, ULMFIT_SEEDS, settings, results)
 
 

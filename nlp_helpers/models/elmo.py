@@ -85,6 +85,13 @@ class ELMo(nn.Module):
         backward = torch.cat([x.unsqueeze(0), self.backward_lstm(x, mask)])
         return torch.cat([forward, backward], dim=-1)
 
+    def layer_groups(self) -> list[list[nn.Module]]:
+        """From the bottom to the top: the character CNN, each LSTM layer of both directions, and
+        the softmax if there is one. Fine-tuning treats each apart."""
+        pairs = zip(self.forward_lstm.cells, self.backward_lstm.cells, strict=True)
+        top = [] if self.output is None else [[self.output]]
+        return [[self.encoder], *([*pair] for pair in pairs), *top]
+
     @torch.no_grad()
     def layers(self, sentences: list[list[str]], batch_size: int = 64) -> list[Tensor]:
         """All layers for each sentence, as frozen features: no gradient, no dropout, no marks.
@@ -121,7 +128,12 @@ class ELMo(nn.Module):
 class ScalarMix(nn.Module):
     """One vector a word out of its layers: gamma * sum_j s_j h_j, with s = softmax(weights).
 
-    Source: Peters et al. 2018, eq. 1. A new mixture is the mean of the layers.
+    Source: Peters et al. 2018, eq. 1 and section 3.2. A new mixture is the mean of the layers.
+
+    Args:
+        normalize: bring each vector of each layer to mean 0 and variance 1 before it is weighed
+            (layer normalization without learned weights), so that a layer of large numbers does
+            not outweigh the others.
 
     Shape:
         layers: [n_layers, ..., width]; returns [..., width].
@@ -131,9 +143,10 @@ class ScalarMix(nn.Module):
         TypeError: layers that are not a tensor of the weights' dtype.
     """
 
-    def __init__(self, n_layers: int):
+    def __init__(self, n_layers: int, normalize: bool = False):
         super().__init__()
         check_int("n_layers", n_layers)
+        self.normalize = normalize
         self.weights = nn.Parameter(torch.zeros(n_layers))
         self.gamma = nn.Parameter(torch.ones(()))
 
@@ -143,4 +156,6 @@ class ScalarMix(nn.Module):
         if layers.dim() < 2 or len(layers) != n_layers:
             wanted = f"[n_layers={n_layers}, ..., width]"
             raise ValueError(f"layers must be {wanted}, got {list(layers.shape)}")
+        if self.normalize:
+            layers = nn.functional.layer_norm(layers, layers.shape[-1:])
         return self.gamma * torch.tensordot(self.weights.softmax(dim=0), layers, dims=1)

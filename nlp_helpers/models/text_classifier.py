@@ -5,10 +5,9 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from nlp_helpers.checks import check_float_tensors, check_int, check_number, check_tokens
-from nlp_helpers.models.elmo import ScalarMix
+from nlp_helpers.checks import check_float_tensors, check_int, check_number
+from nlp_helpers.models.elmo import ELMo, ScalarMix
 from nlp_helpers.models.recurrent import check_mask
-from nlp_helpers.models.recurrent_lm import RecurrentLM
 
 
 class ConcatPooling(nn.Module):
@@ -102,6 +101,7 @@ class LayerMixClassifier(nn.Module):
 
     Args:
         n_layers, width: of the vectors; with one layer there is nothing to weigh but its gamma.
+        normalize: see `ScalarMix`.
         others: see `PooledClassifier`.
 
     Shape:
@@ -119,9 +119,10 @@ class LayerMixClassifier(nn.Module):
         n_classes: int,
         hidden_size: int = 50,
         dropout: float = 0.0,
+        normalize: bool = False,
     ):
         super().__init__()
-        self.mix = ScalarMix(n_layers)
+        self.mix = ScalarMix(n_layers, normalize)
         self.head = PooledClassifier(width, n_classes, hidden_size, dropout)
 
     def forward(self, layers: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -131,53 +132,43 @@ class LayerMixClassifier(nn.Module):
         return self.head(self.mix(layers.transpose(0, 1)), mask)
 
 
-class LanguageModelClassifier(nn.Module):
-    """A language model whose softmax layer gives way to a classifier.
+class BiLMClassifier(nn.Module):
+    """A language model in both directions whose softmax gives way to a classifier.
 
-    It starts from a copy of the language model's embedding and recurrent layers: training it
-    leaves the language model as it is. Each sentence starts from a zero state.
+    It starts from a copy of the biLM's layers: training it leaves the biLM as it is. It reads the
+    top layer of both directions, side by side; all of it can be trained.
 
-    Source: Howard and Ruder 2018, section 3.3. Theirs reads long documents in pieces and carries
-        the state (BPTT for text classification); a sentence is read in one piece here.
+    Source: Howard and Ruder 2018, section 3.3. Theirs has one direction, and reads long documents
+        in pieces (BPTT for text classification); a sentence is read in one piece here.
 
     Args:
-        hidden_size, dropout: of the head; the layers below keep the language model's dropout.
+        bilm: an `ELMo`, with or without its softmax.
+        hidden_size, dropout: of the head; the layers below keep the biLM's dropout.
 
     Shape:
-        tokens: integers [batch, time]; mask: bool [batch, time], True = a real token, all real
-        if None. Returns logits [batch, n_classes].
+        characters: ids [batch, time, max_characters] with the sentence marks; mask: bool
+        [batch, time], True = a real word or mark, as from `characters_of`. Returns logits
+        [batch, n_classes].
 
     Raises:
-        ValueError: a token outside the vocabulary, tokens or a mask of wrong shape, a row that is
-            all padding; sizes and dropout as `PooledClassifier`.
-        TypeError: a language model that is not a `RecurrentLM`, tokens that are not integers.
+        ValueError, TypeError: characters and masks as `ELMo`; sizes and dropout as
+            `PooledClassifier`.
+        TypeError: a biLM that is not an `ELMo`.
     """
 
-    def __init__(
-        self,
-        language_model: RecurrentLM,
-        n_classes: int,
-        hidden_size: int = 50,
-        dropout: float = 0.0,
-    ):
+    def __init__(self, bilm: ELMo, n_classes: int, hidden_size: int = 50, dropout: float = 0.0):
         super().__init__()
-        if not isinstance(language_model, RecurrentLM):
-            kind = type(language_model).__name__
-            raise TypeError(f"language_model must be a RecurrentLM, got {kind}")
-        self.vocab_size = language_model.vocab_size
-        self.embedding = copy.deepcopy(language_model.embedding)
-        self.dropout = copy.deepcopy(language_model.dropout)
-        self.recurrent = copy.deepcopy(language_model.recurrent)
-        head = PooledClassifier(self.recurrent.hidden_size, n_classes, hidden_size, dropout)
-        self.head = head.to(self.embedding.weight)
-        self.train(language_model.training)
+        if not isinstance(bilm, ELMo):
+            raise TypeError(f"bilm must be an ELMo, got {type(bilm).__name__}")
+        self.bilm = copy.deepcopy(bilm)
+        self.bilm.output = None
+        head = PooledClassifier(2 * bilm.config.projection_size, n_classes, hidden_size, dropout)
+        self.head = head.to(next(bilm.parameters()))
+        self.train(bilm.training)
 
-    def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
-        check_tokens(tokens, self.vocab_size)
-        vectors = self.dropout(self.embedding(tokens))
-        outputs, _ = self.recurrent(vectors, mask=mask)  # [batch, time, hidden_size]
-        return self.head(outputs, mask)
+    def forward(self, characters: Tensor, mask: Tensor) -> Tensor:
+        return self.head(self.bilm.hidden_layers(characters, mask)[-1], mask)
 
-    def layer_groups(self) -> list[nn.Module]:
-        """The embedding, each recurrent layer, and the head: what fine-tuning treats apart."""
-        return [self.embedding, *self.recurrent.cells, self.head]
+    def layer_groups(self) -> list[list[nn.Module]]:
+        """The character CNN, each LSTM layer in both directions, and the head."""
+        return [*self.bilm.layer_groups(), [self.head]]

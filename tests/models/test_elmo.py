@@ -264,6 +264,18 @@ def test_projections_only_where_widths_differ_unless_asked_for():
     assert asked.encoder.projection.weight.shape == (WIDTH, WIDTH)
 
 
+def test_layer_groups_hold_every_parameter_once_from_the_bottom_to_the_top():
+    bilm = model()
+    forward, backward = bilm.forward_lstm.cells, bilm.backward_lstm.cells
+    groups = bilm.layer_groups()
+    pairs = [[forward[0], backward[0]], [forward[1], backward[1]]]
+    assert groups == [[bilm.encoder], *pairs, [bilm.output]]
+    held = [id(p) for group in groups for part in group for p in part.parameters()]
+    assert len(set(held)) == len(held)
+    assert set(held) == {id(p) for p in bilm.parameters()}
+    assert len(model(vocab_size=None).layer_groups()) == 3
+
+
 def test_scalar_mix_is_the_equation():
     mix = ScalarMix(3).double()
     layers = torch.randn(3, BATCH, TIME, WIDTH, dtype=torch.float64)
@@ -279,6 +291,17 @@ def test_scalar_mix_is_the_equation():
     assert mix.gamma.grad.abs() > 0
     assert (mix.weights.grad.abs() > 0).all()
     assert abs(mix.weights.grad.sum()) < 1e-10  # softmax: only differences of weights matter
+
+
+def test_normalized_layers_weigh_alike_whatever_their_sizes():
+    layers = torch.randn(3, BATCH, TIME, WIDTH, dtype=torch.float64)
+    sizes = torch.tensor([100.0, 1.0, 0.1], dtype=torch.float64).reshape(3, 1, 1, 1)
+    mix, plain = ScalarMix(3, normalize=True).double(), ScalarMix(3).double()
+    centred = layers - layers.mean(dim=-1, keepdim=True)
+    by_hand = (centred / centred.pow(2).mean(dim=-1, keepdim=True).sqrt()).mean(dim=0)
+    torch.testing.assert_close(mix(layers), by_hand, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(mix(sizes * layers), by_hand, rtol=1e-2, atol=1e-2)
+    assert (plain(sizes * layers) - layers.mean(dim=0)).abs().max() > 10
 
 
 def test_bad_mixtures():

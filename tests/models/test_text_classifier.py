@@ -3,16 +3,14 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
 
-from nlp_helpers.models.gru import GRU
+from nlp_helpers.models.char_cnn import characters_of
+from nlp_helpers.models.elmo import ELMo
+from nlp_helpers.models.elmo_config import ELMoConfig
 from nlp_helpers.models.lstm import LSTM
-from nlp_helpers.models.recurrent_lm import RecurrentLM
-from nlp_helpers.models.rnn import RNN
-from nlp_helpers.models.sru import SRU
 from nlp_helpers.models.text_classifier import (
+    BiLMClassifier,
     ConcatPooling,
-    LanguageModelClassifier,
     LayerMixClassifier,
     PooledClassifier,
 )
@@ -140,104 +138,108 @@ def test_a_head_refuses_vectors_of_another_width():
         head()(torch.zeros(BATCH, TIME, WIDTH))
 
 
-def language_model(kind=LSTM, dropout=0.0):
+LETTERS = 9
+
+
+def language_model(**other):
     torch.manual_seed(2)
-    width = 11 if kind is SRU else WIDTH
-    return RecurrentLM(VOCAB, kind(width, 11, n_layers=2, dropout=dropout), dropout)
+    config = {
+        "char_dim": 4,
+        "filters": ((1, 5), (2, 6)),
+        "n_highway": 1,
+        "activation": "relu",
+        "max_characters": LETTERS,
+        "hidden_size": 11,
+        "projection_size": WIDTH,
+        "vocab_size": VOCAB,
+    }
+    return ELMo(ELMoConfig(**{**config, **other}))
 
 
 def sentences():
-    torch.manual_seed(3)
-    return torch.randint(VOCAB, (BATCH, TIME)), padded()[1]
+    words = ["a", "bank", "of", "reeds", "closes", "the", "letterboxes"]
+    rows = [[words[(3 * row + i) % 7] for i in range(n)] for row, n in enumerate(LENGTHS)]
+    return characters_of(rows, LETTERS)
 
 
-@pytest.mark.parametrize("kind", [RNN, LSTM, GRU, SRU])
-def test_classifier_reads_the_top_layer_of_the_language_model(kind):
-    lm, (tokens, mask) = language_model(kind).eval(), sentences()
-    model = LanguageModelClassifier(lm, CLASSES, hidden_size=13).eval()
-    logits = model(tokens, mask)
+def test_classifier_reads_the_top_layer_of_both_directions():
+    bilm, (characters, mask) = language_model().eval(), sentences()
+    model = BiLMClassifier(bilm, CLASSES, hidden_size=13).eval()
+    logits = model(characters, mask)
     assert logits.shape == (BATCH, CLASSES)
     for row, n in enumerate(LENGTHS):
-        outputs, _ = lm.recurrent(lm.embedding(tokens[row : row + 1, :n]))
-        torch.testing.assert_close(logits[row], model.head(outputs)[0])
-    torch.testing.assert_close(model(tokens)[0], logits[0])
-    left = [tokens[row].roll(TIME - n) for row, n in enumerate(LENGTHS)]
-    torch.testing.assert_close(model(torch.stack(left), mask.flip(1)), logits)
+        alone = characters[row : row + 1, : n + 2], mask[row : row + 1, : n + 2]
+        top = bilm.hidden_layers(*alone)[-1]  # [1, n + 2, 2 * projection]
+        assert top.shape == (1, n + 2, 2 * WIDTH)
+        torch.testing.assert_close(logits[row], model.head(top)[0])
 
 
 def test_the_language_model_itself_stays_as_it_is():
-    lm, (tokens, mask) = language_model(), sentences()
-    before = {name: value.clone() for name, value in lm.state_dict().items()}
-    model = LanguageModelClassifier(lm, CLASSES)
-    model(tokens, mask).sum().backward()
+    bilm, inputs = language_model(), sentences()
+    before = {name: value.clone() for name, value in bilm.state_dict().items()}
+    model = BiLMClassifier(bilm, CLASSES)
+    model(*inputs).sum().backward()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += 1
-    assert all(torch.equal(value, before[name]) for name, value in lm.state_dict().items())
-    assert all(parameter.grad is None for parameter in lm.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in bilm.state_dict().items())
+    assert all(parameter.grad is None for parameter in bilm.parameters())
+    assert bilm.output is not None and model.bilm.output is None
 
 
 def test_layer_groups_hold_every_parameter_once_from_the_bottom_to_the_top():
-    model = LanguageModelClassifier(language_model(), CLASSES)
+    model = BiLMClassifier(language_model(), CLASSES)
+    forward, backward = model.bilm.forward_lstm.cells, model.bilm.backward_lstm.cells
+    pairs = [[forward[0], backward[0]], [forward[1], backward[1]]]
     groups = model.layer_groups()
-    assert groups == [model.embedding, *model.recurrent.cells, model.head]
-    assert all(isinstance(group, nn.Module) for group in groups)
-    assert groups[1].U.shape[1] == WIDTH and groups[2].U.shape[1] == 11
-    held = [id(p) for group in groups for p in group.parameters()]
+    assert groups == [[model.bilm.encoder], *pairs, [model.head]]
+    held = [id(p) for group in groups for part in group for p in part.parameters()]
     assert len(set(held)) == len(held)
     assert set(held) == {id(p) for p in model.parameters()}
 
 
 def test_every_parameter_has_a_gradient():
-    tokens, mask = sentences()
-    model = LanguageModelClassifier(language_model(), CLASSES)
-    F.cross_entropy(model(tokens, mask), torch.arange(BATCH) % CLASSES).backward()
+    model = BiLMClassifier(language_model(), CLASSES)
+    F.cross_entropy(model(*sentences()), torch.arange(BATCH) % CLASSES).backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in model.parameters())
 
 
 def test_dropout_of_the_language_model_stays():
-    tokens, mask = sentences()
-    model = LanguageModelClassifier(language_model(dropout=0.5), CLASSES)
-    seen = []
-    model.dropout.register_forward_hook(lambda module, args, out: seen.append(module.p))
-    model(tokens, mask)
-    assert seen == [0.5]
-    assert model.recurrent.dropout.p == 0.5
-    assert not torch.equal(model(tokens, mask), model(tokens, mask))
+    inputs = sentences()
+    model = BiLMClassifier(language_model(dropout=0.5), CLASSES)
+    assert not torch.equal(model(*inputs), model(*inputs))
     model.eval()
-    assert torch.equal(model(tokens, mask), model(tokens, mask))
+    assert torch.equal(model(*inputs), model(*inputs))
 
 
 def test_classifiers_mode_and_dtype_are_the_language_models():
-    lm = language_model().double().eval()
-    model = LanguageModelClassifier(lm, CLASSES)
+    model = BiLMClassifier(language_model().double().eval(), CLASSES)
     assert not model.training and not model.head.training
-    tokens, mask = sentences()
-    assert model(tokens, mask).dtype == torch.float64
+    assert model(*sentences()).dtype == torch.float64
 
 
 @pytest.mark.parametrize(
-    ("tokens", "mask", "error", "words"),
+    ("characters", "mask", "error", "words"),
     [
-        (torch.full((2, 3), VOCAB), None, ValueError, r"vocab_size=37.*37 \.\. 37"),
-        (torch.zeros(2, 3), None, TypeError, "float32"),
-        (torch.zeros(2, 0, dtype=torch.long), None, ValueError, r"\[2, 0\]"),
-        (torch.zeros(2, 3, dtype=torch.long), torch.ones(2, 2).bool(), ValueError, "mask"),
-        (torch.zeros(2, 3, dtype=torch.long), torch.zeros(2, 3).bool(), ValueError, r"\[0, 1\]"),
+        (torch.full((2, 3, LETTERS), 262), torch.ones(2, 3).bool(), ValueError, "262"),
+        (torch.ones(2, 3, LETTERS), torch.ones(2, 3).bool(), TypeError, "float32"),
+        (torch.ones(2, 3, 5).long(), torch.ones(2, 3).bool(), ValueError, r"\[2, 3, 5\]"),
+        (torch.ones(2, 3, LETTERS).long(), torch.ones(2, 2).bool(), ValueError, "mask"),
+        (torch.ones(2, 3, LETTERS).long(), torch.zeros(2, 3).bool(), ValueError, r"\[0, 1\]"),
     ],
 )
-def test_bad_tokens_and_masks(tokens, mask, error, words):
+def test_bad_characters_and_masks(characters, mask, error, words):
     with pytest.raises(error, match=words):
-        LanguageModelClassifier(language_model(), CLASSES)(tokens, mask)
+        BiLMClassifier(language_model(), CLASSES)(characters, mask)
 
 
 def test_bad_classifiers():
-    with pytest.raises(TypeError, match=r"RecurrentLM.*LSTM"):
-        LanguageModelClassifier(LSTM(WIDTH, 11), CLASSES)
+    with pytest.raises(TypeError, match=r"ELMo.*LSTM"):
+        BiLMClassifier(LSTM(WIDTH, 11), CLASSES)
     with pytest.raises(ValueError, match="n_classes"):
-        LanguageModelClassifier(language_model(), 1)
+        BiLMClassifier(language_model(), 1)
     with pytest.raises(ValueError, match="dropout"):
-        LanguageModelClassifier(language_model(), CLASSES, dropout=-0.1)
+        BiLMClassifier(language_model(), CLASSES, dropout=-0.1)
 
 
 def test_the_mixture_of_layers_is_pooled_and_classified():
@@ -253,6 +255,9 @@ def test_the_mixture_of_layers_is_pooled_and_classified():
     torch.testing.assert_close(model(layers, mask), model.head(mixed, mask))
     model(layers, mask).sum().backward()
     assert model.mix.weights.grad.abs().sum() > 0
+    normal = LayerMixClassifier(3, 37, n_classes=4, normalize=True)
+    larger = layers * torch.tensor([5.0, 1.0, 2.0]).reshape(1, 3, 1, 1)
+    torch.testing.assert_close(normal(larger, mask), normal(layers, mask), rtol=1e-3, atol=1e-3)
     one = LayerMixClassifier(1, 37, n_classes=4)
     assert one(layers[:, :1], mask).shape == (13, 4)
 

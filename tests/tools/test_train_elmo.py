@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from nlp_helpers import experiments, pretrained
-from nlp_helpers.data.tiny_world_tasks import sense_examples, sentiment_examples
+from nlp_helpers.data.sentences import SPECIALS
+from nlp_helpers.data.tiny_world_tasks import acceptability_examples, sense_examples
 from nlp_helpers.data.vocabulary import Vocab
 from nlp_helpers.models.elmo import ELMo
 from nlp_helpers.models.elmo_config import ELMoConfig
 from nlp_helpers.pretrained import load_checkpoint
-from nlp_helpers.training import TrainConfig
+from nlp_helpers.training import BidirectionalLMLoss, TrainConfig
 from tools import train_elmo, train_elmo_tasks
 
 
@@ -73,53 +74,78 @@ def stored(monkeypatch, tmp_path):
     return lambda name: experiments.load_experiment(name, tmp_path)
 
 
-def test_frozen_features_in_small(stored, monkeypatch):
+@pytest.fixture
+def untrained(monkeypatch):
+    """An untrained biLM of few weights, in place of the stored one."""
+    words = sorted({w for s in train_elmo.sentences(20, "train") for w in s})
+    vocab = Vocab(words, specials=SPECIALS)
+    sizes = {"hidden_size": 13, "filters": ((1, 3), (2, 5)), "vocab_size": len(vocab)}
+    torch.manual_seed(0)
+    elmo = ELMo(ELMoConfig(**{**train_elmo.CONFIG, **sizes})).eval()
+    stored = SimpleNamespace(model=elmo, vocab=vocab)
+    monkeypatch.setattr(train_elmo_tasks, "load_checkpoint", lambda name: stored)
+    return stored
+
+
+def test_frozen_features_in_small(stored, untrained, monkeypatch):
     for name, value in (("SEEDS", (0, 1)), ("LABELLED", (8,)), ("N_TEST", 20)):
         monkeypatch.setattr(train_elmo_tasks, name, value)
     monkeypatch.setattr(train_elmo_tasks, "FEATURE_STEPS", 3)
-    untrained = ELMo(ELMoConfig(**{**train_elmo.CONFIG, "hidden_size": 13})).eval()
-    untrained = SimpleNamespace(model=untrained)
-    monkeypatch.setattr(train_elmo_tasks, "load_checkpoint", lambda name: untrained)
     train_elmo_tasks.RECIPES["elmo-frozen-features"]()
     rows = stored("elmo-frozen-features")["results"]
-    assert [(r["labels"], r["vectors"]) for r in rows] == [
-        (8, "static"),
-        (8, "top layer"),
-        (8, "mixture"),
-    ]
+    vectors = ["static", "top layer", "mixture"]
+    assert [(r["labels"], r["vectors"]) for r in rows] == [(8, name) for name in vectors]
     for row in rows:
         for split in train_elmo_tasks.TESTS:
             assert 0 <= row[split]["least"] <= row[split]["mean"] <= row[split]["greatest"] <= 1
 
 
-def test_ulmfit_in_small(stored, monkeypatch):
-    for name, value in (("SEEDS", (0,)), ("N_TEST", 10), ("LM_STEPS", 2)):
+def test_ulmfit_in_small(stored, untrained, monkeypatch):
+    before = {name: value.clone() for name, value in untrained.model.state_dict().items()}
+    small = {"ULMFIT_SEEDS": (0, 1), "N_TEST": 10, "LM_STEPS": 2, "N_STORIES": 40}
+    small |= {"ULMFIT_LABELLED": (20,), "CLASSIFIER_STEPS": 8}
+    for name, value in small.items():
         monkeypatch.setattr(train_elmo_tasks, name, value)
-    monkeypatch.setattr(train_elmo_tasks, "ULMFIT_LABELLED", (20,))
-    monkeypatch.setattr(train_elmo_tasks, "CLASSIFIER_EPOCHS", 4)
     train_elmo_tasks.RECIPES["ulmfit"]()
-    rows = stored("ulmfit")["results"]
-    assert [row["way"] for row in rows] == list(train_elmo_tasks.WAYS)
+    result = stored("ulmfit")
+    assert [row["way"] for row in result["results"]] == list(train_elmo_tasks.WAYS)
+    assert result["seed"] == [0, 1]
+    assert result["settings"]["classifier_steps"] == 8
+    after = untrained.model.state_dict()
+    assert all(torch.equal(value, before[name]) for name, value in after.items())
 
 
-def test_adapting_lowers_the_loss_on_the_tasks_text():
-    checkpoint = load_checkpoint("char-lstm-library-docs")
-    batch = train_elmo_tasks.spelled(checkpoint, sentiment_examples(30, "validation"))
+def test_each_way_trains_what_it_says(untrained, monkeypatch):
+    monkeypatch.setattr(train_elmo_tasks, "CLASSIFIER_STEPS", 8)
+    known = train_elmo_tasks.spelled(acceptability_examples(20))
+    bilm = untrained.model.state_dict()
+    for way in train_elmo_tasks.WAYS.values():
+        model = train_elmo_tasks.classifier(untrained.model, known, way, seed=0)
+        moved = {
+            name for name, value in model.bilm.state_dict().items()
+            if not torch.equal(value, bilm[name])
+        }  # fmt: skip
+        assert bool(moved) != way.frozen
 
+
+def test_adapting_lowers_the_loss_on_the_tasks_text(untrained):
+    characters, mask, _ = train_elmo_tasks.spelled(acceptability_examples(30, "validation"))
+    words = [["<S>", *e.words, "</S>"] for e in acceptability_examples(30, "validation")]
+    ids = torch.zeros(mask.shape, dtype=torch.int64)
+    for row, sentence in enumerate(words):
+        ids[row, : len(sentence)] = torch.tensor(untrained.vocab.encode(sentence))
+
+    @torch.no_grad()
     def loss() -> float:
-        tokens, mask, _ = batch
-        with torch.no_grad():
-            logits, _ = checkpoint.model.eval()(tokens[:, :-1])
-        both = mask[:, 1:]
-        return torch.nn.functional.cross_entropy(logits[both], tokens[:, 1:][both]).item()
+        return BidirectionalLMLoss()(untrained.model.eval(), (characters, mask, ids)).item()
 
     before = loss()
-    train_elmo_tasks.adapt(checkpoint.model, checkpoint, n_steps=15)
+    train_elmo_tasks.adapt(untrained.model, untrained.vocab, n_steps=30)
     assert loss() < before - 0.2
 
 
 def test_labels_are_read_by_name():
-    examples = sentiment_examples(10)
+    examples = acceptability_examples(10)
     found = train_elmo_tasks.labels_of(examples).tolist()
-    assert found == [int(e.label == "positive") for e in examples]
+    assert found == [int(e.label == "acceptable") for e in examples]
     assert sum(found) == 5
