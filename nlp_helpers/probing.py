@@ -28,7 +28,7 @@ def vectors_at(
     sentences: Sequence[Sequence[str]],
     positions: Sequence[int],
 ) -> Tensor:
-    """The vectors of one word in each sentence.
+    """The vectors of one word in each sentence; equal sentences are read once.
 
     Args:
         layers_of: sentences -> for each [n_layers, n_words, width], such as `ELMo.layers`.
@@ -44,8 +44,10 @@ def vectors_at(
     for sentence, position in zip(sentences, positions, strict=True):
         if not 0 <= position < len(sentence):
             raise ValueError(f"position {position} is outside a sentence of {len(sentence)} words")
-    layers = layers_of([list(sentence) for sentence in sentences])
-    return torch.stack([h[:, i] for h, i in zip(layers, positions, strict=True)], dim=1)
+    distinct = dict.fromkeys(map(tuple, sentences))  # each is computed once
+    layers = dict(zip(distinct, layers_of([list(words) for words in distinct]), strict=True))
+    at = zip(sentences, positions, strict=True)
+    return torch.stack([layers[tuple(sentence)][:, i] for sentence, i in at], dim=1)
 
 
 def word_examples(layers_of: Callable, examples: Sequence, by_word: bool = True) -> Examples:

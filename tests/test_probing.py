@@ -66,6 +66,21 @@ def test_vectors_stand_where_the_words_do():
     assert word_examples(layers_of, examples, by_word=False).groups == ("", "")
 
 
+def test_equal_sentences_are_read_once():
+    asked = []
+
+    def layers_of(sentences):
+        asked.extend(sentences)
+        return [
+            torch.full((1, len(s), 1), len(s)) + torch.arange(len(s))[:, None] for s in sentences
+        ]
+
+    sentences = [["a", "b"], ("c", "d", "e"), ("a", "b"), ["a", "b"]]
+    found = vectors_at(layers_of, sentences, [1, 2, 0, 1])
+    assert found.tolist() == [[[3], [5], [2], [3]]]
+    assert asked == [["a", "b"], ["c", "d", "e"]]
+
+
 def test_bad_input_is_refused():
     train, test = made(0), made(1)
     for layer in (3, -1):

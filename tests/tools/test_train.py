@@ -20,6 +20,7 @@ PROMISED_CHECKPOINTS = {
     "g2p-lstm-luong",
     "g2p-lstm-plain",
     "g2p-transformer",
+    "elmo-tiny-world",
 }
 PROMISED_EXPERIMENTS = {
     "adding-problem",
@@ -30,6 +31,8 @@ PROMISED_EXPERIMENTS = {
     "g2p-larger",
     "g2p-transformer-180-seconds",
     "norm-order",
+    "elmo-frozen-features",
+    "ulmfit",
 }
 G2P = sorted(name for name in PROMISED_CHECKPOINTS if name.startswith("g2p"))
 
