@@ -6,8 +6,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 
@@ -80,8 +78,9 @@ def padded_layers(layers: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 class LinearProbes:
     """A linear classifier for each group, fitted to one layer of some examples.
 
-    Logistic regression with scikit-learn's default penalty on standardised vectors. Where a
-    group has one label only, that is the answer.
+    Logistic regression with scikit-learn's default penalty on standardised vectors; dimensions
+    that differ by rounding only are left as they are. Where a group has one label only, that is
+    the answer.
 
     Raises:
         ValueError: examples whose parts do not fit, a layer that is not there; in `accuracy`,
@@ -155,4 +154,8 @@ def _of_group(examples: Examples, group: str, layer: int) -> tuple[np.ndarray, n
 def _fitted(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     if len(set(y)) == 1:
         return lambda x_test: np.full(len(x_test), y[0])
-    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(x, y).predict
+    x = x.astype(np.float64)
+    mean, spread = x.mean(axis=0), x.std(axis=0)
+    spread[spread < 1e-5 * np.sqrt(np.square(x).mean())] = 1  # constant: what differs is rounding
+    probe = LogisticRegression(max_iter=1000).fit((x - mean) / spread, y)
+    return lambda x_test: probe.predict((x_test - mean) / spread)

@@ -113,3 +113,16 @@ def test_padding_is_behind_the_words_and_zero():
         assert mask[row, :n].all()
     with pytest.raises(ValueError, match="empty"):
         padded_layers([])
+
+
+def test_rounding_is_no_information():
+    """Vectors that differ by rounding only, even where the rounding happens to follow the label."""
+    torch.manual_seed(0)
+    labels = ("a", "b", "b", "b", "a", "b") * 10
+    follows = torch.tensor([label == "a" for label in labels])[:, None]
+    noise = 1e-7 * (torch.rand(60, 37) + follows)
+    vectors = (torch.randn(37) + noise).unsqueeze(0)
+    examples = Examples(vectors, ("",) * 60, labels)
+    assert probe_accuracy(examples, examples, 0) == majority_accuracy(examples, examples) == 2 / 3
+    larger = Examples(vectors + 1e4 * noise, ("",) * 60, labels)
+    assert probe_accuracy(larger, larger, 0) == 1.0
