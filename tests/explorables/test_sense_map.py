@@ -10,7 +10,9 @@ import pytest
 import torch
 from playwright.sync_api import expect
 
+from nlp_helpers.exercises.elmo import QUIZ
 from nlp_helpers.explorables.base import script_json
+from nlp_helpers.explorables.quiz import Quiz
 from nlp_helpers.explorables.sense_map import (
     SenseItem,
     SenseMap,
@@ -825,7 +827,15 @@ def test_the_words_keep_their_maps(open_page, senses):
 
 @pytest.mark.parametrize("width", [320, 390])
 def test_a_phone_needs_no_sideways_scrolling(open_page, senses, width):
-    page = open_page(senses.to_html(), width=width)
+    later = Quiz(name="quiz", questions=QUIZ).to_html()  # brings the shared styles once more
+    page = open_page(senses.to_html(), later, width=width)
+    row = page.locator(".nlpx-sm-slider").first
+    label, bar, value, weight = (
+        row.locator(one).bounding_box() for one in ("label", "input", "output", ".nlpx-sm-weight")
+    )
+    assert label["y"] + label["height"] <= bar["y"] + bar["height"] / 2
+    assert bar["x"] + bar["width"] <= value["x"]
+    assert value["x"] + value["width"] <= weight["x"]
     for sliders in [(1, 1, 1), (1, 0, 0)]:
         set_sliders(page, sliders)
         point(page, 5).focus()
