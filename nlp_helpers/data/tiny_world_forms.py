@@ -11,7 +11,7 @@ class Token(NamedTuple):
     """A word in its place, with the truth about it.
 
     pos: universal part of speech (NOUN, PROPN, VERB, AUX, ADJ, ADV, PRON, DET, ADP, CCONJ, SCONJ,
-        PART, PUNCT).
+        NUM, PART, PUNCT).
     entity: "O", or B- or I- and PER, LOC or ORG.
     sense: of words with several, as "bank/river"; otherwise None.
     """
