@@ -70,6 +70,11 @@ MATH = r"""() => {
   return problems;
 }"""
 
+# Equations that must be scrolled to be read, while all details are open.
+LONG = """() => [...document.querySelectorAll("div.math")]
+  .filter((box) => box.scrollWidth > box.clientWidth + 1)
+  .map((box) => `equation wider than the page: ${box.textContent.slice(0, 60)}`)"""
+
 # The numbers on the right; MathJax repeats each equation as MathML for screen readers.
 TAGS = """() => [...document.querySelectorAll("mjx-assistive-mml mlabeledtr > mtd:first-child")]
   .filter((tag) => tag.closest("mjx-container").querySelector("[data-mml-node=mlabeledtr]"))
@@ -138,6 +143,11 @@ def too_wide(page: Page) -> list[str]:
 def math_problems(page: Page) -> list[str]:
     """Return equations that are not drawn, or drawn as an error."""
     return page.evaluate(MATH)
+
+
+def long_equations(page: Page) -> list[str]:
+    """Return equations that are wider than the text: their end is not seen without scrolling."""
+    return page.evaluate(LONG)
 
 
 def equation_tags(page: Page) -> list[str]:

@@ -163,6 +163,7 @@ def test_no_page_scrolls_sideways_in_either_theme(new_page, homes, site, size):
         wide[name] = too_wide(page)
         page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
         use(page)
+        wide[name] += browser_checks.long_equations(page) if size == "desk" else []
         for scheme in ("dark", "light"):
             page.emulate_media(color_scheme=scheme)  # the book follows the system
             expect(page.locator("html")).to_have_attribute("data-theme", scheme)
@@ -913,6 +914,10 @@ def test_equations_that_are_not_drawn_or_wrong_are_seen(made, site):
     wide = "<style>.math{display:flex;flex-direction:row-reverse;overflow:auto}</style>"
     page, _ = made(load + wide + equation % (" + ".join("abcdefghij") * 3 + r"\tag{1}"))
     assert any("cut at its beginning" in words for words in browser_checks.math_problems(page))
+    narrow = "<style>.math{width:9em;overflow:auto}</style>"
+    for terms, n_long in (("ab", 0), ("abcdefghijklmn", 1)):
+        page, _ = made(load + narrow + equation % " + ".join(terms))
+        assert len(browser_checks.long_equations(page)) == n_long
 
 
 @pytest.mark.parametrize(
