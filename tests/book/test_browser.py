@@ -257,16 +257,16 @@ def test_the_sidebar_closes_and_opens_by_mouse_and_keyboard(chapter):
 def test_the_sidebar_of_a_phone_opens_and_closes_with_escape(new_page, homes):
     page, _ = new_page(size="phone", reduced_motion="reduce")
     visit(page, f"{homes['file']}{FIRST}.html")
-    glossary = page.get_by_role("link", name="Glossary").first
-    expect(glossary).not_to_be_in_viewport()
+    top = page.locator("nav.bd-links a.reference").first
+    expect(top).not_to_be_in_viewport()
     page.locator("button.primary-toggle:visible").click()
-    expect(glossary).to_be_in_viewport()
+    expect(top).to_be_in_viewport()
     page.keyboard.press("Escape")
-    expect(glossary).not_to_be_in_viewport()
+    expect(top).not_to_be_in_viewport()
     page.locator("button.primary-toggle:visible").focus()
     page.keyboard.press("Enter")
-    expect(glossary).to_be_in_viewport()
-    glossary.click()
+    expect(top).to_be_in_viewport()
+    page.get_by_role("link", name="Glossary").first.click()
     page.wait_for_url("**/book/glossary.html")
 
 
@@ -719,6 +719,28 @@ def test_heads_viewer_by_mouse_and_keyboard(chapter):
     expect(part.locator('g[aria-pressed="true"]')).to_have_count(0)
     part.locator("select").select_option(index=len(state["items"]) - 1)
     head_shows(part, state["items"][-1], "cross", 1, 2)
+
+
+@only_in("05")
+def test_sense_map_by_mouse_and_keyboard(chapter):
+    part = explorable(chapter, "sense-map-tiny-world")
+    said, count = part.locator(".nlpx-status"), part.locator(".nlpx-sm-point").count()
+    assert count == 40
+    part.get_by_role("button", name="layer 0 only").click()
+    expect(said).to_contain_text("all 40 occurrences of bank are the same")
+    part.get_by_role("button", name="layer 2 only").click()
+    expect(said).to_contain_text("At the weights 0.00, 0.00, 1.00")
+    found = re.search(r"names the sense of (\d+) of 40", said.inner_text())
+    assert int(found[1]) >= 36
+    slider = part.locator(".nlpx-sm-slider input").nth(1)
+    slider.focus()
+    chapter.keyboard.press("End")
+    expect(said).to_contain_text("At the weights 0.00, 0.50, 0.50")
+    part.get_by_label("crane", exact=True).check(force=True)
+    expect(said).to_contain_text("occurrences of crane")
+    part.locator(".nlpx-sm-point").nth(3).focus()
+    expect(part.locator(".nlpx-sm-details .nlpx-sm-word").first).to_have_text("crane")
+    expect(part.locator(".nlpx-sm-neighbour")).to_have_count(3)
 
 
 @every_chapter
