@@ -28,6 +28,7 @@ from nlp_helpers.pretrained import load_checkpoint
 from nlp_helpers.probing import padded_layers
 from nlp_helpers.reproducibility import set_seed
 from nlp_helpers.training import BidirectionalLMLoss, ClassificationLoss, TrainConfig, train
+from tools.train_elmo import CONFIG
 
 SEEDS = (0, 1, 2, 3, 4)
 LABELLED = (50, 200, 1000)
@@ -101,7 +102,6 @@ def frozen_features() -> None:
 # ULMFiT in small
 ULMFIT_LABELLED, ULMFIT_SEEDS = (50, 200), (0, 1, 2)
 LM_STEPS, CLASSIFIER_STEPS = 200, 300
-MAX_CHARACTERS = 16
 N_STORIES = 2000  # about 1,500 sentences of the task's kind
 
 
@@ -125,7 +125,7 @@ WAYS = {
 def spelled(examples: Sequence[TextExample]) -> tuple[Tensor, Tensor, Tensor]:
     """Sentences as characters, their mask, and the labels."""
     words = [list(example.words) for example in examples]
-    return *characters_of(words, MAX_CHARACTERS), labels_of(examples)
+    return *characters_of(words, CONFIG["max_characters"]), labels_of(examples)
 
 
 def adapt(bilm: ELMo, vocab: Vocab, n_steps: int | None = None) -> None:
@@ -139,6 +139,11 @@ def adapt(bilm: ELMo, vocab: Vocab, n_steps: int | None = None) -> None:
     )
     groups = bilm.layer_groups()
     fine_tune(bilm, batches, BidirectionalLMLoss(), groups, settings, unfreeze_every=0)
+
+
+def opens_every() -> int:
+    """After how many updates one more layer opens: an epoch of 50 sentences would be too short."""
+    return CLASSIFIER_STEPS // 8
 
 
 def classifier(
@@ -155,7 +160,7 @@ def classifier(
         schedule="slanted-triangular" if way.gradual else "cosine",
     )
     groups = model.layer_groups()[-1:] if way.frozen else model.layer_groups()
-    how = {"unfreeze_every": CLASSIFIER_STEPS // 8}
+    how = {"unfreeze_every": opens_every()}
     if not way.gradual:
         how = {"unfreeze_every": 0, "factor": 1.0}
     fine_tune(model, batches, ClassificationLoss(), groups, settings, **how)
@@ -186,6 +191,7 @@ def ulmfit() -> None:
             print(results[-1], flush=True)
     question = "What does each of ULMFiT's stages and rules add, with few labels?"
     settings = {"language_model_steps": LM_STEPS, "classifier_steps": CLASSIFIER_STEPS}
+    settings["unfreeze_every"] = opens_every()
     save("ulmfit", question, ULMFIT_SEEDS, settings, results)
 
 
