@@ -17,13 +17,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
+from nlp_helpers.data.bpe import ByteLevelBPE
 from nlp_helpers.data.tokenizers import CharTokenizer
 from nlp_helpers.data.vocabulary import Vocab
 from nlp_helpers.elmo_files import read_elmo
 from nlp_helpers.files import write_whole
+from nlp_helpers.gpt_files import open_gpt2
 from nlp_helpers.models.attention import AdditiveAttention, GeneralAttention
 from nlp_helpers.models.elmo import ELMo
 from nlp_helpers.models.elmo_config import ELMoConfig
+from nlp_helpers.models.gpt import GPT
+from nlp_helpers.models.gpt_config import GPTConfig
 from nlp_helpers.models.gru import GRU
 from nlp_helpers.models.lstm import LSTM
 from nlp_helpers.models.recurrent import Recurrent
@@ -53,8 +57,10 @@ class Checkpoint:
     source_vocab: Vocab | None = None
 
     @property
-    def tokenizer(self) -> CharTokenizer:
-        """Of a character model: text <-> ids."""
+    def tokenizer(self) -> CharTokenizer | ByteLevelBPE:
+        """Text <-> ids: byte-pair encoding where the JSON has merges, else characters."""
+        if "merges" in self.info:
+            return bpe_of(self.info)
         return CharTokenizer(self.vocab)
 
 
@@ -101,11 +107,17 @@ def build_elmo(config: dict) -> ELMo:
     return ELMo(ELMoConfig(**config))
 
 
+def build_gpt(config: dict) -> GPT:
+    """A language model of chapter 06; `config` names the fields of `GPTConfig`."""
+    return GPT(GPTConfig(**config))
+
+
 BUILDERS: dict[str, Callable[[dict], nn.Module]] = {
     "char-lm": build_char_lm,
     "seq2seq": build_seq2seq,
     "transformer": build_transformer,
     "elmo": build_elmo,
+    "gpt": build_gpt,
 }
 
 
@@ -166,9 +178,36 @@ def load_elmo(options: Path | str, weights: Path | str) -> ELMo:
     return read_elmo(options, weights)
 
 
+def load_gpt2(folder_or_name: Path | str) -> tuple[GPT, ByteLevelBPE]:
+    """A GPT-2 and its tokenizer, from a folder or by name, the model in eval mode and float32.
+
+    Source: Radford et al. 2019; the layout of Hugging Face's files, see `gpt_files`.
+
+    Args:
+        folder_or_name: a folder with config.json, model.safetensors, vocab.json and merges.txt,
+            or "gpt2" (0.5 GB), "gpt2-medium" (1.5 GB), "gpt2-large" (3.2 GB) or "gpt2-xl"
+            (6.4 GB). A model by name is downloaded once, into the cache folder
+            (`NLP_HELPERS_CACHE`), checked by its SHA-256 each time, and needs no network again.
+
+    Shape:
+        model(tokens [batch, time]) gives logits [batch, time, vocab_size];
+        tokenizer.encode(text) gives a list of ids.
+
+    Raises:
+        FileNotFoundError: a file that the folder lacks.
+        ValueError: neither a folder nor a known name (they are listed); files that are damaged
+            or do not fit each other; a model that is not a GPT-2, such as a GPT-1, or has an
+            option that ours does not have.
+        RuntimeError: a download that failed, or a cache folder that cannot be used.
+        TypeError: neither a path nor a string.
+    """
+    return open_gpt2(folder_or_name)
+
+
 def description_sha256(info: dict) -> str:
-    """The hash of what a model is: kind, config and vocabularies, as JSON with sorted keys."""
-    parts = ("kind", "config", "vocabulary", "source_vocabulary")
+    """The hash of what a model is: kind, config, vocabularies and merges, as JSON, keys sorted."""
+    parts = ["kind", "config", "vocabulary", "source_vocabulary"]
+    parts += ["merges"] if "merges" in info else []
     text = json.dumps({k: info.get(k) for k in parts}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -197,6 +236,21 @@ def check_info(info: object, extra: Collection[str] = ()) -> None:
             raise ValueError(f"the {part} has {len(info[part])} tokens, the config says {size}")
     if "source_vocab_size" in info["config"] and "source_vocabulary" not in info:
         raise ValueError("info lacks source_vocabulary, the config has a source_vocab_size")
+    if "merges" in info:
+        bpe_of(info)
+
+
+def bpe_of(info: dict) -> ByteLevelBPE:
+    """The tokenizer whose pieces are the vocabulary and whose merges are lines, as "Ġ t".
+
+    Raises:
+        ValueError: merges that are not such lines, or do not fit the vocabulary.
+    """
+    lines = info["merges"]
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise ValueError(f"merges must be a list of strings, got {lines!r:.60}")
+    vocab = {piece: i for i, piece in enumerate(info["vocabulary"])}
+    return ByteLevelBPE(vocab, [tuple(line.split(" ")) for line in lines])
 
 
 def check_vocabulary(name: str, tokens: object) -> None:
@@ -213,11 +267,17 @@ def check_vocabulary(name: str, tokens: object) -> None:
 
 
 def save_checkpoint(
-    name: str, model: nn.Module, info: dict, folder: Path | str = CHECKPOINTS
+    name: str,
+    model: nn.Module,
+    info: dict,
+    folder: Path | str = CHECKPOINTS,
+    dtype: torch.dtype = torch.float32,
 ) -> None:
     """Write a model's weights and their JSON, each whole or not at all.
 
-    `info` holds kind, config, vocabulary, training and metrics; the hashes are added here.
+    `info` holds kind, config, vocabulary, training and metrics (and the merges of a byte-pair
+    encoding, as lines); the hashes are added here. With dtype=torch.float16 the file is half as
+    large, and its numbers keep about three digits: measure what is loaded, not what was trained.
 
     Raises:
         ValueError: a name that is not lower-case words joined by hyphens, an `info` that lacks a
@@ -227,7 +287,7 @@ def save_checkpoint(
         raise ValueError(f"name must be lower-case words joined by hyphens, got {name!r}")
     check_info(info)
     folder = Path(folder)
-    tensors = {k: v.detach().to(torch.float32) for k, v in model.state_dict().items()}
+    tensors = {k: v.detach().to(dtype) for k, v in model.state_dict().items()}
     weights = save({k: v.clone().contiguous() for k, v in tensors.items()})  # shared: a copy each
     info = {"name": name, **info, "sha256": hashlib.sha256(weights).hexdigest()}
     info["description_sha256"] = description_sha256(info)

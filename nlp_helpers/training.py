@@ -32,9 +32,10 @@ class TrainConfig:
         n_steps: number of parameter updates.
         learning_rate: the largest step size of Adam.
         warmup: steps over which the step size rises from 0.
-        schedule: how it falls after them: "cosine", or "inverse-sqrt", as 1 / sqrt(step); or
-            "slanted-triangular", which has its own rise: `slanted_triangular`.
-        final_fraction: along half a cosine it falls to this fraction of the largest.
+        schedule: how it falls after them: "cosine", "linear", or "inverse-sqrt", as
+            1 / sqrt(step); or "slanted-triangular", which has its own rise:
+            `slanted_triangular`.
+        final_fraction: along half a cosine, or a line, it falls to this fraction of the largest.
         beta2: how slowly Adam forgets squared gradients (the Transformer's paper takes 0.98).
         clip_norm: gradients are scaled down to this norm where theirs is larger; None: never.
         weight_decay: of AdamW, on matrices only (not on biases and gains).
@@ -69,7 +70,7 @@ class TrainConfig:
         if self.schedule == "inverse-sqrt":
             check_int("warmup (of inverse-sqrt)", self.warmup)
             if self.final_fraction:
-                raise ValueError("final_fraction is the cosine's; inverse-sqrt has none")
+                raise ValueError("final_fraction is for cosine and linear; inverse-sqrt has none")
         if self.schedule == "slanted-triangular":
             for name in ("warmup", "final_fraction"):
                 if getattr(self, name):
@@ -99,6 +100,7 @@ def train(
     max_seconds: float | None = None,
     groups: list[dict] | None = None,
     before_step: Callable[[int], None] | None = None,
+    optimizer: Callable[..., torch.optim.Optimizer] | None = None,
 ) -> History:
     """Fit a model: for each batch the loss, its gradient, clipping, one update.
 
@@ -108,9 +110,10 @@ def train(
             the start of each epoch (see `CarriedStateLoss`).
         evaluate: called in eval mode without gradients.
         max_seconds: stop early after this much time in training (comparisons at equal time).
-        groups: for AdamW, in place of `parameter_groups`; a group's own "lr" and "weight_decay"
-            win over the config's, and the schedule multiplies each "lr".
+        groups: for the optimizer, in place of `parameter_groups`; a group's own "lr" and
+            "weight_decay" win over the config's, and the schedule multiplies each "lr".
         before_step: called with the step, from 0, before each update (see `finetuning`).
+        optimizer: called with the groups, lr, betas and weight_decay (see `muon`); None: AdamW.
 
     Returns the history; the model is left in eval mode.
 
@@ -120,14 +123,14 @@ def train(
     """
     if max_seconds is not None:
         check_number("max_seconds", max_seconds, 0)
-    optimizer = torch.optim.AdamW(
+    updates = (optimizer or torch.optim.AdamW)(
         parameter_groups(model, config.weight_decay) if groups is None else _own(model, groups),
         lr=config.learning_rate,
         betas=(0.9, config.beta2),
         weight_decay=config.weight_decay,
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: SCHEDULES[config.schedule](step, config)
+        updates, lambda step: SCHEDULES[config.schedule](step, config)
     )
     history = History()
     model.train()
@@ -144,7 +147,7 @@ def train(
         norm = nn.utils.clip_grad_norm_(model.parameters(), limit)
         if not torch.isfinite(norm):
             raise ValueError(f"the gradient is {norm.item()} at step {step}; the weights are kept")
-        optimizer.step()
+        updates.step()
         schedule.step()
         history.seconds += time.perf_counter() - start
         history.losses.append(loss.item())
@@ -180,6 +183,14 @@ def warmup_cosine(step: int, config: TrainConfig) -> float:
     progress = (step - config.warmup) / max(1, config.n_steps - config.warmup)
     cosine = 0.5 * (1 + torch.cos(torch.tensor(torch.pi * min(1.0, progress))).item())
     return config.final_fraction + (1 - config.final_fraction) * cosine
+
+
+def warmup_linear(step: int, config: TrainConfig) -> float:
+    """The fraction of the largest step size at this step: a linear rise, then a linear fall."""
+    if step < config.warmup:
+        return (step + 1) / config.warmup
+    progress = (step - config.warmup) / max(1, config.n_steps - config.warmup)
+    return 1 - (1 - config.final_fraction) * min(1.0, progress)
 
 
 def warmup_inverse_sqrt(step: int, config: TrainConfig) -> float:
@@ -223,6 +234,7 @@ def slanted_triangular(
 
 SCHEDULES: dict[str, Callable[[int, TrainConfig], float]] = {
     "cosine": warmup_cosine,
+    "linear": warmup_linear,
     "inverse-sqrt": warmup_inverse_sqrt,
     "slanted-triangular": lambda step, config: slanted_triangular(step, config.n_steps),
 }

@@ -21,6 +21,9 @@ FORBIDDEN = {
         "explorables",
         "exercises",
         "pretrained",
+        "elmo_files",
+        "gpt_files",
+        "downloads",
     ),
     "training": ("models", "data", "plotting", "explorables"),
     "decoding": ("models", "data", "plotting", "explorables"),
@@ -28,7 +31,17 @@ FORBIDDEN = {
     "plotting": ("models", "data", "training"),
     "diagrams": ("models", "data", "training"),
     "explorables": ("models", "data", "training"),
-    "data": ("models", "training", "plotting", "explorables", "exercises", "pretrained"),
+    "data": (
+        "models",
+        "training",
+        "plotting",
+        "explorables",
+        "exercises",
+        "pretrained",
+        "elmo_files",
+        "gpt_files",
+    ),
+    "downloads": ("models", "data", "training", "plotting", "explorables", "pretrained"),
 }
 
 

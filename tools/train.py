@@ -7,7 +7,14 @@ import argparse
 from collections.abc import Callable
 
 from nlp_helpers.training import TrainConfig
-from tools import train_elmo, train_elmo_tasks, train_gates, train_seq2seq, train_transformer
+from tools import (
+    train_elmo,
+    train_elmo_tasks,
+    train_gates,
+    train_gpt,
+    train_seq2seq,
+    train_transformer,
+)
 from tools.char_lm import train_char_lm
 
 
@@ -30,6 +37,7 @@ def recipes() -> dict[str, Callable[[], None]]:
         **train_transformer.RECIPES,
         **train_elmo.RECIPES,
         **train_elmo_tasks.RECIPES,
+        **train_gpt.RECIPES,
     }
 
 

@@ -1,6 +1,5 @@
 """Corpora by name: ``load_corpus("library-docs")`` needs no network, the others are downloaded."""
 
-import errno
 import functools
 import hashlib
 import json
@@ -11,11 +10,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import pooch
-import requests
-
 from nlp_helpers.data import library_docs
 from nlp_helpers.data.splits import SPLITS, split_of
+from nlp_helpers.downloads import Download, cache_error, cache_folder, fetch
 
 KINDS = ("prose", "code")
 
@@ -71,14 +68,6 @@ class Corpus:
         return f"Corpus({self.name!r}, {len(self.passages)} passages)"
 
 
-@dataclass(frozen=True, slots=True)
-class Download:
-    """A file that a corpus is read from: its address and the SHA-256 of what must arrive."""
-
-    url: str
-    sha256: str
-
-
 DOWNLOADS = {
     "tiny-shakespeare": Download(
         url="https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/"
@@ -111,31 +100,9 @@ def load_corpus(name: str) -> Corpus:
     if name == "library-docs":
         return _library_docs()
     if name in DOWNLOADS:
-        return _speeches(name, _download(name).read_text(encoding="utf-8"))
+        return _speeches(name, download_corpus(name).read_text(encoding="utf-8"))
     raise ValueError(
         f"unknown corpus {name!r}: the corpora are {', '.join(['library-docs', *DOWNLOADS])}"
-    )
-
-
-def cache_folder() -> Path:
-    """The folder that corpora are kept in; made if need be.
-
-    Raises:
-        RuntimeError: it cannot be made.
-    """
-    folder = Path(os.environ.get("NLP_HELPERS_CACHE") or pooch.os_cache("nlp_helpers"))
-    try:
-        folder = folder.expanduser()
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError) as error:
-        raise _cache_error(folder, error) from error
-    return folder
-
-
-def _cache_error(folder: Path, error: Exception) -> RuntimeError:
-    return RuntimeError(
-        f"cannot use the cache folder {folder} ({error}): set the environment variable "
-        "NLP_HELPERS_CACHE to a folder that can be read and written and has room"
     )
 
 
@@ -145,7 +112,7 @@ def _probe(folder: Path) -> None:
         with tempfile.NamedTemporaryFile(dir=folder, suffix=".part") as file:
             file.write(b"?")
     except OSError as error:
-        raise _cache_error(folder, error) from error
+        raise cache_error(folder, error) from error
 
 
 def _library_docs() -> Corpus:
@@ -199,7 +166,7 @@ def _write_cache(path: Path, passages: list[Passage]) -> str:
         temporary.chmod(0o644)  # a class may share the folder
         os.replace(temporary, path)
     except OSError as error:
-        raise _cache_error(path.parent, error) from error
+        raise cache_error(path.parent, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -213,47 +180,17 @@ def _read_cache(path: Path) -> tuple[str, list[Passage]] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _cache_error(path.parent, error) from error
+        raise cache_error(path.parent, error) from error
     found = _sha256(lines)
     if recorded.decode("ascii", "replace") != found:
         return None
     return found, [Passage(**json.loads(line)) for line in lines.splitlines()]
 
 
-def _download(name: str) -> Path:
-    """The local copy of a downloaded corpus, fetched if it is not there or damaged."""
-    source = DOWNLOADS[name]
-    folder = cache_folder()
-    path = folder / f"{name}.txt"
-    try:
-        if path.is_file() and pooch.file_hash(str(path)) == source.sha256:
-            return path
-        with tempfile.TemporaryDirectory(dir=folder, prefix=f"{name}-") as temporary:
-            try:
-                arrived = pooch.retrieve(
-                    source.url, source.sha256, path.name, temporary, progressbar=True
-                )
-            except Exception as error:  # requests, urllib3 and pooch each raise their own kinds
-                if _is_of_the_disk(error):
-                    raise
-                raise RuntimeError(
-                    f"could not download the corpus {name!r} from {source.url} ({error}); "
-                    "try again with a network, or use the embedded corpus 'library-docs', which "
-                    "needs none"
-                ) from error
-            os.chmod(arrived, 0o644)
-            os.replace(arrived, path)
-    except OSError as error:
-        raise _cache_error(folder, error) from error
-    return path
-
-
-def _is_of_the_disk(error: Exception) -> bool:
-    """Whether writing failed; no network would help (what requests raises is an OSError, too)."""
-    if not isinstance(error, OSError) or isinstance(error, requests.RequestException):
-        return False
-    full_or_forbidden = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
-    return isinstance(error, PermissionError) or error.errno in full_or_forbidden
+def download_corpus(name: str) -> Path:
+    """The local copy of a downloaded corpus."""
+    otherwise = "use the embedded corpus 'library-docs', which needs none"
+    return fetch(DOWNLOADS[name], f"{name}.txt", f"the corpus {name!r}", otherwise)
 
 
 def _speeches(name: str, text: str) -> Corpus:

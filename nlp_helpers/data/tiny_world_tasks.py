@@ -426,11 +426,17 @@ def _questions(story: Story, kind: str) -> Iterator[tuple[tuple[str, ...], tuple
             yield asked, (begin + low, begin + high)
 
 
-def choice_examples(n_examples: int, split: str = "train", seed: int = 0) -> list[ChoiceExample]:
+def choice_examples(
+    n_examples: int, split: str = "train", seed: int = 0, asides: bool = True
+) -> list[ChoiceExample]:
     """A story and four statements of which one is true.
 
     The wrong ones put the other person, the other thing, or both in their places, so that all
     four are made of the story's words; each number is the right one equally often.
+
+    Args:
+        asides: False leaves out the sentences that tell no fact, about half of the story; the
+            statements are the same.
     """
 
     def make(writer: Writer, label: int) -> ChoiceExample:
@@ -442,9 +448,9 @@ def choice_examples(n_examples: int, split: str = "train", seed: int = 0) -> lis
                 right, *wrong = writer.pick(found)
                 wrong.insert(label, right)
                 options = tuple(_option(writer, fact) for fact in wrong)
-                return ChoiceExample(
-                    tuple(story.words), ("what", "was", "said", "?"), options, label
-                )
+                told = [s for s in story.sentences if asides or s.fact]
+                text = tuple(word for sentence in told for word in sentence.words)
+                return ChoiceExample(text, ("what", "was", "said", "?"), options, label)
 
     return _balanced(n_examples, split, seed, "choices", [0, 1, 2, 3], make)
 

@@ -7,6 +7,7 @@ seq2seq                encoder and decoder, attention, beam search, a soft align
 transformer            the whole Transformer, norms, clocks of positions, lengths of paths (04)
 transformer_attention  query, key and value as matrices, heads, masks (04)
 elmo                   words in context, character CNN, biLM, mixture of layers, ULMFiT (05)
+gpt                    decoder only, training, inputs of tasks, key-value cache, merges (06)
 
 The number in brackets is the chapter's.
 """

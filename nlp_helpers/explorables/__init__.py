@@ -9,6 +9,7 @@ attention_mask       AttentionMask: what a mask does before and after the softma
 positional_encoding  PositionalEncoding: sinusoidal positions as a heat map, a clock and waves
 attention_heads      AttentionHeads: the weights of every layer and head of a Transformer
 sense_map            SenseMap: where a word's occurrences lie in a mixture of layers, by sense
+next_token           NextToken: what temperature, top-k and top-p leave of a model's distribution
 quiz                 Quiz, Question: multiple choice with an explanation for every option
 
 attention_items      AttentionItems: what Alignment and AttentionHeads share

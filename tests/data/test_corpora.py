@@ -14,15 +14,16 @@ from pathlib import Path
 import pytest
 import requests
 
+from nlp_helpers import downloads
 from nlp_helpers.data import corpora, library_docs
 from nlp_helpers.data.corpora import (
     DOWNLOADS,
     PINNED_VERSIONS,
     Corpus,
-    Download,
     Passage,
     load_corpus,
 )
+from nlp_helpers.downloads import Download
 
 SPEECHES = "First:\nWho is there?\n\nSecond:\nNay, answer me.\n\nFirst:\nWho is there?\n"
 
@@ -190,8 +191,8 @@ def test_a_cache_folder_that_may_not_be_written_is_an_error_before_any_work(
 
 def test_without_the_variable_the_folder_is_the_system_s(monkeypatch, tmp_path):
     monkeypatch.delenv("NLP_HELPERS_CACHE")
-    monkeypatch.setattr(corpora.pooch, "os_cache", lambda name: tmp_path / name)
-    assert corpora.cache_folder() == tmp_path / "nlp_helpers"
+    monkeypatch.setattr(downloads.pooch, "os_cache", lambda name: tmp_path / name)
+    assert downloads.cache_folder() == tmp_path / "nlp_helpers"
     assert (tmp_path / "nlp_helpers").is_dir()
 
 
@@ -289,7 +290,7 @@ def test_an_interrupted_download_leaves_nothing_behind(server, cache, monkeypatc
         (Path(args[3]) / "half").write_text("half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(corpora.pooch, "retrieve", interrupt)
+    monkeypatch.setattr(downloads.pooch, "retrieve", interrupt)
     with pytest.raises(KeyboardInterrupt):
         load_corpus("tiny-shakespeare")
     assert list(cache.iterdir()) == []
@@ -318,7 +319,7 @@ def test_a_disk_that_takes_nothing_is_not_blamed_on_the_network(server, cache, m
     def fail(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr(corpora.pooch, "retrieve", fail)
+    monkeypatch.setattr(downloads.pooch, "retrieve", fail)
     with pytest.raises(RuntimeError, match=rf"{cache}.*NLP_HELPERS_CACHE") as caught:
         load_corpus("tiny-shakespeare")
     assert "network" not in str(caught.value)
@@ -329,7 +330,7 @@ def test_a_network_that_refuses_is_not_blamed_on_the_disk(server, cache, monkeyp
     def fail(*args, **kwargs):  # requests' exceptions are OSErrors; this one has an errno, too
         raise requests.ConnectionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(corpora.pooch, "retrieve", fail)
+    monkeypatch.setattr(downloads.pooch, "retrieve", fail)
     _fails_clearly(cache)
 
 
@@ -339,7 +340,7 @@ def test_a_copy_that_cannot_be_read_is_an_error_that_names_the_remedy(server, ca
     def refuse(path, *args):
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr(corpora.pooch, "file_hash", refuse)
+    monkeypatch.setattr(downloads.pooch, "file_hash", refuse)
     with pytest.raises(RuntimeError, match=rf"{cache}.*Permission denied.*NLP_HELPERS_CACHE"):
         load_corpus("tiny-shakespeare")
 

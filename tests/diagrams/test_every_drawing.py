@@ -8,6 +8,7 @@ from tests.diagrams import (
     layout,
     test_elmo,
     test_gates,
+    test_gpt,
     test_recurrent,
     test_seq2seq,
     test_transformer,
@@ -19,6 +20,7 @@ DRAWINGS = (
     | test_seq2seq.DRAWINGS
     | test_transformer.DRAWINGS
     | test_elmo.DRAWINGS
+    | test_gpt.DRAWINGS
 )
 
 

@@ -1,0 +1,88 @@
+"""The configuration of GPTs, the sizes of GPT-1 and GPT-2, and how many weights they have."""
+
+from dataclasses import dataclass, replace
+
+from nlp_helpers.checks import check_int
+from nlp_helpers.models.transformer_config import StackConfig, check_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class GPTConfig(StackConfig):
+    """A decoder-only Transformer. The defaults are the smallest GPT-2, but for its vocabulary.
+
+    GPT-1 has norm="post", no final_norm and no scaled_init; GPT-2 has norm="pre" and both.
+
+    Source: Radford et al. 2018, section 4.1 (GPT-1); Radford et al. 2019, section 2.3 (GPT-2).
+
+    Args:
+        vocab_size: number of tokens.
+        max_len: the longest sequence, in tokens (GPT-1: 512, GPT-2: 1024); each position has a
+            vector that is learned.
+        scaled_init: the last matrix of every sub-layer starts smaller by 1 / sqrt(N), where
+            N = 2 * n_layers is the number of sums on the residual path.
+        The others: as `StackConfig`.
+
+    Raises:
+        ValueError, TypeError: as `StackConfig`; a scaled_init that is not bool.
+    """
+
+    vocab_size: int
+    max_len: int = 1024
+    d_model: int = 768
+    n_heads: int = 12
+    d_ff: int = 3072
+    n_layers: int = 12
+    norm: str = "pre"
+    activation: str = "gelu_tanh"
+    final_norm: bool = True
+    scaled_init: bool = True
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_int("vocab_size", self.vocab_size)
+        check_int("max_len", self.max_len)
+        if not isinstance(self.scaled_init, bool):
+            raise TypeError(f"scaled_init must be True or False, got {self.scaled_init!r}")
+
+
+GPT1 = GPTConfig(vocab_size=40_478, max_len=512, norm="post", final_norm=False, scaled_init=False)
+
+# name -> layers, width, heads; all with 50,257 tokens and a context of 1,024
+_GPT2_SHAPES = {
+    "gpt2": (12, 768, 12),
+    "gpt2-medium": (24, 1024, 16),
+    "gpt2-large": (36, 1280, 20),
+    "gpt2-xl": (48, 1600, 25),
+}
+GPT2_SIZES = {
+    name: GPTConfig(
+        vocab_size=50_257, n_layers=n_layers, d_model=d_model, n_heads=n_heads, d_ff=4 * d_model
+    )
+    for name, (n_layers, d_model, n_heads) in _GPT2_SHAPES.items()
+}
+
+
+def gpt2_config(size: str = "gpt2", **changes) -> GPTConfig:
+    """The configuration of one of the four GPT-2 models, with some fields changed.
+
+    Source: Radford et al. 2019, table 2.
+
+    Raises:
+        ValueError: an unknown size; and as `GPTConfig`.
+    """
+    check_name("size", size, tuple(GPT2_SIZES))
+    return replace(GPT2_SIZES[size], **changes)
+
+
+def n_parameters(config: GPTConfig) -> int:
+    """How many weights the model has, by formula; the tied output matrix counts once.
+
+    With d_ff = 4 d_model it is V d + T d + n_layers (12 d^2 + 13 d), and 2 d more for a final norm.
+    """
+    d, d_ff = config.d_model, config.d_ff
+    embeddings = (config.vocab_size + config.max_len) * d
+    attention = 4 * (d * d + d)  # W_Q, W_K, W_V, W_O and their biases
+    feed_forward = d * d_ff + d_ff + d_ff * d + d
+    norms = 2 * 2 * d  # two, each a gain and a bias
+    layers = config.n_layers * (attention + feed_forward + norms)
+    return embeddings + layers + 2 * d * config.final_norm

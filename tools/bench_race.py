@@ -1,0 +1,196 @@
+"""The race of chapter 06: nanoGPT's CPU recipe against ours, on the same small GPT-2.
+
+Data: tiny-shakespeare as characters, the first 90 % for training. Both recipes train the same
+model from the same weights, one after the other; seconds are those of the updates, evaluations
+apart. The validation loss is that of all windows of 64 characters of the last 10 %, side by side.
+
+    python -m tools.bench_race [--text FILE] [--seeds 3]
+
+Without --text the corpus is downloaded, or taken from the cache.
+"""
+
+import argparse
+import datetime
+import json
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from nlp_helpers.data.corpora import download_corpus
+from nlp_helpers.data.tokenizers import CharTokenizer
+from nlp_helpers.data.windows import all_windows, random_windows
+from nlp_helpers.files import write_whole
+from nlp_helpers.lm_losses import NextTokenLoss, next_token_nll
+from nlp_helpers.models.gpt import GPT
+from nlp_helpers.models.gpt_config import GPTConfig
+from nlp_helpers.muon import MuonAdamW, muon_groups
+from nlp_helpers.reproducibility import set_seed
+from nlp_helpers.training import TrainConfig, evaluated, parameter_groups, train
+
+TITLE = (
+    "Training a GPT-2 of 4 layers, 4 heads, width 128 on tiny-shakespeare, 64 characters a window: "
+    "our recipe against nanoGPT's for CPUs"
+)
+TARGET = 1.886  # nats per character
+BLOCK = 64
+SIZES = {"max_len": BLOCK, "d_model": 128, "n_heads": 4, "d_ff": 512, "n_layers": 4, "dropout": 0.0}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: settings, windows per batch, and Muon's part (rate None: AdamW alone)."""
+
+    settings: TrainConfig
+    batch: int
+    muon_rate: float | None = None
+    momentum: float = 0.95
+    muon_decay: float = 0.0
+    n_iterations: int = 5
+
+    def groups(self, model: GPT) -> list[dict]:
+        rate, decay = self.settings.learning_rate, self.settings.weight_decay
+        if self.muon_rate is None:
+            return parameter_groups(model, decay)
+        groups = muon_groups(model, model.stack, self.muon_rate, rate, decay)
+        groups[0]["weight_decay"] = self.muon_decay
+        return groups
+
+    def optimizer(self) -> Callable[..., torch.optim.Optimizer]:
+        if self.muon_rate is None:
+            return torch.optim.AdamW
+        return partial(MuonAdamW, momentum=self.momentum, n_iterations=self.n_iterations)
+
+
+# nanoGPT's README: the CPU example for tiny-shakespeare, with its default weight decay and clipping
+NANOGPT = Recipe(
+    TrainConfig(
+        n_steps=2_000,
+        learning_rate=1e-3,
+        warmup=100,
+        final_fraction=0.1,
+        beta2=0.99,
+        weight_decay=0.1,
+        clip_norm=1.0,
+    ),
+    batch=12,
+)
+OURS = Recipe(
+    TrainConfig(n_steps=320, learning_rate=1e-2, schedule="linear", beta2=0.95, clip_norm=None),
+    batch=16,
+    muon_rate=0.04,
+    momentum=0.9,
+    muon_decay=0.1,
+)
+
+
+def with_settings(recipe: Recipe, **changes) -> Recipe:
+    return replace(recipe, settings=replace(recipe.settings, **changes))
+
+
+# our recipe with one thing put back as it is in nanoGPT's, as many updates
+WITHOUT = {
+    "AdamW for all weights, rate 0.004": with_settings(
+        replace(OURS, muon_rate=None), learning_rate=4e-3, warmup=20
+    ),
+    "rate 0.001 for embeddings, biases, norms": with_settings(OURS, learning_rate=1e-3),
+    "cosine to a tenth, 100 updates of warm-up": with_settings(
+        OURS, schedule="cosine", final_fraction=0.1, warmup=100
+    ),
+    "batches of 12": replace(OURS, batch=12),
+    "momentum 0.95": replace(OURS, momentum=0.95),
+    "no weight decay": replace(OURS, muon_decay=0.0),
+}
+
+
+def load_text(path: Path | None) -> tuple[torch.Tensor, torch.Tensor, int]:
+    """Ids of the first 90 % and of the last 10 %, and the number of characters."""
+    text = (path or download_corpus("tiny-shakespeare")).read_text(encoding="utf-8")
+    tokenizer = CharTokenizer.train("".join(sorted(set(text))))
+    ids = tokenizer.encode(text)
+    cut = int(0.9 * len(ids))
+    return ids[:cut], ids[cut:], tokenizer.vocab_size
+
+
+def run(recipe: Recipe, seed: int, data: tuple[torch.Tensor, torch.Tensor, int]) -> dict:
+    """Train once: the validation loss (nats per character), seconds, and windows that were read."""
+    train_ids, held_out, vocab_size = data
+    set_seed(seed)
+    model = GPT(GPTConfig(vocab_size=vocab_size, **SIZES))
+    batches = random_windows(train_ids, recipe.batch, BLOCK, seed=seed)
+    history = train(
+        model,
+        batches,
+        NextTokenLoss(),
+        recipe.settings,
+        groups=recipe.groups(model),
+        optimizer=recipe.optimizer(),
+    )
+    windows = all_windows(held_out, 256, BLOCK)
+    loss = evaluated(model, partial(next_token_nll, batches=windows))
+    steps = recipe.settings.n_steps
+    return {
+        "seed": seed,
+        "loss": loss,
+        "seconds": history.seconds,
+        "updates": steps,
+        "windows_read": steps * recipe.batch,
+        "windows_evaluated": windows.n_windows,
+    }
+
+
+def race(data: tuple, n_seeds: int) -> list[dict]:
+    """Both recipes in turn, once a seed; then our recipe with one thing put back, seed 0."""
+    rows = []
+    for seed in range(n_seeds):
+        theirs, ours = run(NANOGPT, seed, data), run(OURS, seed, data)
+        rows.append(
+            {
+                "name": f"seed {seed}",
+                "ours_seconds": ours["seconds"],
+                "reference_seconds": theirs["seconds"],
+                "ratio": ours["seconds"] / theirs["seconds"],
+                "against": "nanoGPT's recipe",
+                "ours": ours,
+                "reference": theirs,
+            }
+        )
+        print(f"seed {seed}: ratio {rows[-1]['ratio']:.3f}", ours, theirs, flush=True)
+    return rows
+
+
+def put_back(data: tuple) -> list[dict]:
+    """What each change is worth: our recipe without it, with as many updates, seed 0."""
+    found = [{"name": "ours", **run(OURS, 0, data)}]
+    for name, recipe in WITHOUT.items():
+        found.append({"name": name, **run(recipe, 0, data)})
+        print(found[-1], flush=True)
+    return found
+
+
+def main() -> None:
+    from tools.bench import BENCH, machine  # that file also runs on its own
+
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--text", type=Path, help="tiny-shakespeare as a file (default: download)")
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
+    data = load_text(arguments.text)
+    rows, changes = race(data, arguments.seeds), put_back(data)
+    result = {
+        "title": TITLE,
+        "date": datetime.date.today().isoformat(),
+        "machine": machine(),
+        "target": TARGET,
+        "median_ratio": statistics.median(row["ratio"] for row in rows),
+        "rows": rows,
+        "one_change_put_back": changes,
+    }
+    write_whole(BENCH / "race.json", json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
