@@ -23,6 +23,10 @@ models/          one file per model family, with the names of its paper; no trai
     char_cnn.py      a word's vector from its characters: ids, convolutions, highway (chapter 05)
     projected_lstm.py  the LSTM with a recurrent projection, in layers, one direction (chapter 05)
     elmo.py          ELMo: the language model in both directions, its layers, their mixture
+    gpt_config.py    what GPTs vary by number or name; GPT-1, the four GPT-2; parameters by formula
+    gpt.py           GPT, pre-LN or post-LN, with its key-value cache (chapter 06)
+    gpt_weights.py   from_huggingface: the same weights as GPT-1 or GPT-2 in transformers
+    gpt_tasks.py     classification, similarity and multiple choice on top of GPT (chapter 06)
     text_classifier.py  concat pooling, classifiers over vectors or a language model (chapter 05)
     ngram.py         the n-gram baseline, interpolated modified Kneser–Ney (chapter 01)
 data/            what the models read
@@ -30,8 +34,12 @@ data/            what the models read
     library_docs.py  how the docstrings of NumPy, SciPy and scikit-learn become a corpus
     splits.py        train, validation or test, fixed by hash
     tokenizers.py    characters and words
+    bpe.py           byte-level byte-pair encoding, GPT-2's tokenizer (chapter 06)
+    bpe_merges.py, bpe_files.py  how merges are learned; vocab.json and merges.txt
     vocabulary.py    tokens <-> ids
     batches.py       (tokens, targets) batches for language models
+    windows.py       (tokens, targets) windows of one long text, at random places or side by side
+    gpt_inputs.py    labelled examples as rows of tokens: the four transforms of GPT-1 (chapter 06)
     adding.py        the adding problem (chapter 02)
     cmudict.py       English words and their pronunciations (chapter 03)
     pairs.py         padded batches of (source, target) pairs
@@ -41,6 +49,8 @@ data/            what the models read
     tiny_world_words.py, tiny_world_templates.py, tiny_world_forms.py  what they are made of
     sentences.py     batches of sentences, spelled in characters, for the biLM
 training.py      one visible training loop
+lm_losses.py     next-token loss; fine-tuning with an auxiliary language model (chapter 06)
+muon.py          an optimizer: Muon for hidden matrices, AdamW for the rest (chapter 06)
 decoding.py      greedy, sampling and beam search over a step function
 metrics.py       perplexity, bits per token, phoneme and word error rates
 finetuning.py    ULMFiT: a learning rate for each layer, layers that open from the top (chapter 05)
@@ -48,6 +58,8 @@ probing.py       what a linear classifier reads from frozen vectors (chapter 05)
 g2p.py           letters to phonemes: write pronunciations with a model, and score them
 pretrained.py    load the shipped checkpoints
 elmo_files.py    an ELMo from, or into, the official options.json and weights.hdf5
+gpt_files.py     GPT-2 from the official files, or by name from the hub
+downloads.py     fetch a file once, checked by its hash
 experiments.py   load the results of runs that are too long for a chapter
 files.py         write a file whole or not at all
 checks.py        refuse bad arguments, naming the value
@@ -57,18 +69,19 @@ diagrams/        drawings of networks
     base.py          the marks that all drawings share
     recurrent.py, gates.py, seq2seq.py  the drawings of chapters 01, 02 and 03
     transformer.py, transformer_attention.py  the drawings of chapter 04
-    elmo.py          the drawings of chapter 05
+    elmo.py, gpt.py  the drawings of chapters 05 and 06
 display.py       show_source: render a class of this package inside a notebook
 benchmarks.py    speeds that make bench has measured, as tables
 explorables/     interactive figures that also work in the static page, without a kernel
     base.py          the base class: state in traitlets, behaviour in one ES module
     hello_stepper.py, gradient_lag.py, gate_traces.py, beam_tree.py, alignment.py, quiz.py
     attention_mask.py, positional_encoding.py, attention_heads.py, sense_map.py
+    next_token.py
     attention_items.py  what alignment and attention_heads share
     color_scale.py   colours of a map for the page
 exercises/       check_... functions: "not attempted", "correct", or a hint
     harness.py       how a check reports
-    rnn.py, gates.py, seq2seq.py, transformer.py, elmo.py  the checks of chapters 01 to 05
+    rnn.py, gates.py, seq2seq.py, transformer.py, elmo.py, gpt.py  the checks of chapters 01 to 06
 checkpoints/     trained weights (safetensors), each with a JSON file that says how it was made
 experiment_results/  what `make train` has measured, as JSON
 """

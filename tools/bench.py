@@ -3,7 +3,9 @@
 Ours and the reference take turns (A B A B ...), so that a machine that gets slower for a while
 slows both; the figure to quote is the median of the ratios of the pairs. Usage:
 
-    python tools/bench.py [group ...] [--pairs 15]
+    python tools/bench.py [group ...] [--pairs 15] [--text FILE]
+
+The group "race" trains instead: see tools/bench_race.py.
 """
 
 import argparse
@@ -31,7 +33,7 @@ from nlp_helpers.models.lstm import LSTM  # noqa: E402
 from nlp_helpers.models.rnn import RNN  # noqa: E402
 from nlp_helpers.models.sru import SRU, linear_recurrence, parallel_scan  # noqa: E402
 from nlp_helpers.reproducibility import set_seed  # noqa: E402
-from tools import bench_beam, bench_transformer  # noqa: E402
+from tools import bench_beam, bench_gpt, bench_race, bench_transformer  # noqa: E402
 
 BENCH = ROOT / "bench"
 
@@ -134,7 +136,9 @@ GROUPS: dict[str, tuple[str, Callable[[], list[Pair]]]] = {
     "sru": ("Our SRU against our LSTM, batch 64, input 256, state 256", sru_pairs),
     "beam": (bench_beam.TITLE, bench_beam.beam_pairs),
     **{k: (bench_transformer.TITLES[k], pairs) for k, pairs in bench_transformer.GROUPS.items()},
+    "generation": (bench_gpt.TITLE, bench_gpt.generation_pairs),
 }
+RACE = "race"
 
 
 def seconds(work: Callable[[], object], least: float = 0.02) -> float:
@@ -181,31 +185,45 @@ def machine() -> dict:
     }
 
 
+def write(group: str, title: str, found: dict) -> None:
+    """Write what a group has measured, whole or not at all."""
+    how = {"title": title, "date": datetime.date.today().isoformat(), "machine": machine()}
+    write_whole(BENCH / f"{group}.json", json.dumps(how | found, indent=1) + "\n")
+
+
+def measure_group(group: str, n_pairs: int) -> None:
+    """Measure the pairs of a group, print a line for each, and write them."""
+    title, make_pairs = GROUPS[group]
+    print(title)
+    rows = []
+    for pair in make_pairs():
+        row = measure(pair, n_pairs)
+        rows.append(row)
+        against = f" against {row['against']}" if "against" in row else ""
+        print(
+            f"{row['name']}{against}: {row['ours_seconds'] * 1e3:.2f} ms against "
+            f"{row['reference_seconds'] * 1e3:.2f} ms, ratio {row['ratio']:.2f} "
+            f"({row['ratio_quartiles'][0]:.2f} to {row['ratio_quartiles'][1]:.2f})"
+        )
+    write(group, title, {"pairs": n_pairs, "rows": rows})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("groups", nargs="*", help=f"out of {', '.join(GROUPS)}; default: all")
+    known = [*GROUPS, RACE]
+    parser.add_argument("groups", nargs="*", help=f"out of {', '.join(known)}; default: all")
     parser.add_argument("--pairs", type=int, default=15, help="turns per row (default 15)")
+    parser.add_argument("--text", type=Path, help="tiny-shakespeare as a file, for the race")
     arguments = parser.parse_args()
-    unknown = set(arguments.groups) - GROUPS.keys()
+    unknown = set(arguments.groups) - set(known)
     if unknown or arguments.pairs < 1:
         parser.error(f"unknown groups {sorted(unknown)}, or --pairs below 1: {arguments.pairs}")
-    for group in arguments.groups or GROUPS:
-        title, make_pairs = GROUPS[group]
-        print(title)
-        rows = []
-        for pair in make_pairs():
-            row = measure(pair, arguments.pairs)
-            rows.append(row)
-            against = f" against {row['against']}" if "against" in row else ""
-            print(
-                f"{row['name']}{against}: {row['ours_seconds'] * 1e3:.2f} ms against "
-                f"{row['reference_seconds'] * 1e3:.2f} ms, ratio {row['ratio']:.2f} "
-                f"({row['ratio_quartiles'][0]:.2f} to {row['ratio_quartiles'][1]:.2f})"
-            )
-        date = datetime.date.today().isoformat()
-        how = {"date": date, "machine": machine(), "pairs": arguments.pairs}
-        result = {"title": title, **how, "rows": rows}
-        write_whole(BENCH / f"{group}.json", json.dumps(result, indent=1) + "\n")
+    for group in arguments.groups or known:
+        if group == RACE:
+            print(bench_race.TITLE)
+            write(RACE, bench_race.TITLE, bench_race.result(arguments.text))
+        else:
+            measure_group(group, arguments.pairs)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,10 @@ Data: tiny-shakespeare as characters, the first 90 % for training. Both recipes 
 model from the same weights, one after the other; seconds are those of the updates, evaluations
 apart. The validation loss is that of all windows of 64 characters of the last 10 %, side by side.
 
-    python -m tools.bench_race [--text FILE] [--seeds 3]
-
-Without --text the corpus is downloaded, or taken from the cache.
+tools/bench.py runs it as the group "race". The corpus is downloaded, taken from the cache, or the
+file that the option --text names.
 """
 
-import argparse
-import datetime
-import json
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,7 +19,6 @@ import torch
 from nlp_helpers.data.corpora import download_corpus
 from nlp_helpers.data.tokenizers import CharTokenizer
 from nlp_helpers.data.windows import all_windows, random_windows
-from nlp_helpers.files import write_whole
 from nlp_helpers.lm_losses import NextTokenLoss, next_token_nll
 from nlp_helpers.models.gpt import GPT
 from nlp_helpers.models.gpt_config import GPTConfig
@@ -171,26 +166,10 @@ def put_back(data: tuple) -> list[dict]:
     return found
 
 
-def main() -> None:
-    from tools.bench import BENCH, machine  # that file also runs on its own
-
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--text", type=Path, help="tiny-shakespeare as a file (default: download)")
-    parser.add_argument("--seeds", type=int, default=3)
-    arguments = parser.parse_args()
-    data = load_text(arguments.text)
-    rows, changes = race(data, arguments.seeds), put_back(data)
-    result = {
-        "title": TITLE,
-        "date": datetime.date.today().isoformat(),
-        "machine": machine(),
-        "target": TARGET,
-        "median_ratio": statistics.median(row["ratio"] for row in rows),
-        "rows": rows,
-        "one_change_put_back": changes,
-    }
-    write_whole(BENCH / "race.json", json.dumps(result, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+def result(text: Path | None = None, n_seeds: int = 3) -> dict:
+    """All that is measured; see the top of this file."""
+    data = load_text(text)
+    rows, changes = race(data, n_seeds), put_back(data)
+    median = statistics.median(row["ratio"] for row in rows)
+    found = {"target": TARGET, "median_ratio": median}
+    return found | {"rows": rows, "one_change_put_back": changes}

@@ -33,18 +33,18 @@ CONFIGS = {
     "gpt-tiny-world": {"d_model": 128, "n_heads": 4, "n_layers": 4, "max_len": 192},
     "gpt-library-docs": {"d_model": 192, "n_heads": 4, "n_layers": 4, "max_len": 128},
 }
-PIECES = {"gpt-tiny-world": 2560, "gpt-library-docs": 2048}
+PIECES = {"gpt-tiny-world": 2233, "gpt-library-docs": 2048}
 BATCH = {"gpt-tiny-world": 24, "gpt-library-docs": 32}
 SETTINGS = {
     "gpt-tiny-world": TrainConfig(
         n_steps=2_500, learning_rate=5e-3, warmup=50, evaluate_every=250, clip_norm=None
     ),
     "gpt-library-docs": TrainConfig(
-        n_steps=1_500, learning_rate=5e-3, warmup=50, evaluate_every=250, clip_norm=None
+        n_steps=1_000, learning_rate=5e-3, warmup=50, evaluate_every=250, clip_norm=None
     ),
 }
-MUON_RATE = 0.02
-DROPOUT = {"gpt-tiny-world": 0.0, "gpt-library-docs": 0.15}
+MUON_RATE, MUON_DECAY = 0.02, 0.1
+DROPOUT = {"gpt-tiny-world": 0.0, "gpt-library-docs": 0.0}
 
 
 def tiny_world_texts() -> dict[str, list[str]]:
@@ -112,6 +112,7 @@ def fit(name: str, model: GPT, ids: torch.Tensor, held_out: torch.Tensor):
         return nats
 
     groups = muon_groups(model, model.stack, MUON_RATE, settings.learning_rate)
+    groups[0]["weight_decay"] = MUON_DECAY
     batches = random_windows(ids, BATCH[name], length, seed=SEED)
     loss = NextTokenLoss()
     return train(model, batches, loss, settings, validate, groups=groups, optimizer=MuonAdamW)
@@ -137,6 +138,7 @@ def pre_train(name: str) -> None:
         "data_sha256": hashlib.sha256(content.encode()).hexdigest(),
         "tokens": len(ids),
         "muon_rate": MUON_RATE,
+        "muon_decay": MUON_DECAY,
         **vars(SETTINGS[name]),
         "seconds": round(history.seconds),
         "torch": torch.__version__,

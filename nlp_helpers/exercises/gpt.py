@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import accumulate, combinations, pairwise
+from itertools import accumulate, chain, combinations, pairwise, product
 from typing import Any
 
 import torch
@@ -112,9 +112,8 @@ def _usual_pairs() -> list[tuple[Callable, str]]:
 
     def with_count(words):
         pair = _best_pair(words)
-        return pair, sum(
-            count for pieces, count in words.items() for p in pairwise(pieces) if p == pair
-        )
+        counts = [n for pieces, n in words.items() for here in pairwise(pieces) if here == pair]
+        return pair, sum(counts)
 
     return [
         (partial(_best_pair, weighted=False), counted),
@@ -150,16 +149,19 @@ def _usual_joins() -> list[tuple[Callable, str]]:
         return pieces
 
     def from_the_right(pieces, pair):
-        backward = merge_pair(pieces[::-1], pair[::-1])
-        return ["".join(pair) if piece == "".join(pair[::-1]) else piece for piece in backward][
-            ::-1
-        ]
+        after = []
+        for piece in reversed(pieces):
+            if after and (piece, after[0]) == pair:
+                after[0] = "".join(pair)
+            else:
+                after.insert(0, piece)
+        return after
 
     def overlapping(pieces, pair):
         places = [i for i, here in enumerate(pairwise(pieces)) if here == pair]
         taken = {i + 1 for i in places}
-        return ["".join(pair) if i in places else p for i, p in enumerate(pieces)
-                if i in places or i not in taken]  # fmt: skip
+        kept = [i for i in range(len(pieces)) if i in places or i not in taken]
+        return ["".join(pair) if i in places else pieces[i] for i in kept]
 
     def in_the_text(pieces, pair):
         return " ".join(pieces).replace(" ".join(pair), "".join(pair)).split(" ")
@@ -181,22 +183,8 @@ def _usual_joins() -> list[tuple[Callable, str]]:
     ]
 
 
-def _merge_hints(answer, inputs: Sequence[tuple]) -> list[str]:
-    """The hints: for the pair where it is wrong, else for the words."""
-    rule = "the pair of neighbours with the largest count, and the words after merging it"
-    results = _results_of(answer, inputs)
-    if results is None:
-        return [rule] * len(inputs)
-    if not all(
-        isinstance(r, (tuple, list)) and len(r) == 2 and isinstance(r[1], Mapping) for r in results
-    ):
-        return ["return both: the pair, and the dictionary of the words after the merge"] * len(
-            inputs
-        )
-    usual: list[tuple[Callable, str]] = [
-        (lambda words, join=join: _merged(words, _best_pair(words), join), hint)
-        for join, hint in _usual_joins()
-    ]
+def _usual_words() -> list[tuple[Callable, str]]:
+    """The usual errors of the words after the merge of the right pair."""
 
     def uncounted(words):
         return dict.fromkeys(_merge_step(words)[1], 1)
@@ -206,20 +194,35 @@ def _merge_hints(answer, inputs: Sequence[tuple]) -> list[str]:
         return {pieces: count for pieces, count in after.items() if pieces not in words}
 
     def as_strings(words):
-        return {"".join(pieces): count for pieces, count in _merge_step(words)[1].items()}
+        return {"".join(pieces): count for pieces, count in words.items()}
 
-    usual += [
+    return [
+        *(
+            (lambda words, join=join: _merged(words, _best_pair(words), join), hint)
+            for join, hint in _usual_joins()
+        ),
         (uncounted, "the words keep their counts"),
         (only_those_with_the_pair, "keep the words without the pair, too"),
         (as_strings, "a word stays a tuple of its pieces"),
     ]
+
+
+def _merge_hints(answer, inputs: Sequence[tuple]) -> list[str]:
+    """The hints: for the pair where it is wrong, else for the words."""
+    rule = "the pair of neighbours with the largest count, and the words after merging it"
+    both = "return both: the pair, and the dictionary of the words after the merge"
+    results = _results_of(answer, inputs)
+    if results is None:
+        return [rule] * len(inputs)
+    for result in results:
+        pair = isinstance(result, (tuple, list)) and len(result) == 2
+        if not pair or not isinstance(result[1], Mapping):
+            return [both] * len(inputs)
     for_pairs = _hints_for([r[0] for r in results], inputs, _usual_pairs(), rule)
-    for_words = _hints_for([r[1] for r in results], inputs, usual, rule)
-    right = [_best_pair(*args) for args in inputs]
-    return [
-        for_words[n] if compare(results[n][0], right[n]) is None else for_pairs[n]
-        for n in range(len(inputs))
-    ]
+    for_words = _hints_for([r[1] for r in results], inputs, _usual_words(), rule)
+    right = [compare(r[0], _best_pair(*args)) is None
+             for r, args in zip(results, inputs, strict=True)]  # fmt: skip
+    return [for_words[n] if right[n] else for_pairs[n] for n in range(len(inputs))]
 
 
 def check_merge_step(answer) -> None:
@@ -271,61 +274,64 @@ def _rows(
     return [[*begin, *first, *between, *second, *end] for first, second in parts]
 
 
+def _one_row(context, answers, start, delimiter, extract):
+    parts = [token for answer in answers for token in (delimiter, *answer)]
+    return [[start, *context, *parts, extract]]
+
+
+def _growing_rows(context, answers, start, delimiter, extract):
+    row, found = [start, *context, delimiter], []
+    for answer in answers:
+        row = [*row, *answer, extract]
+        found.append(row)
+    return found
+
+
+def _filled_rows(*args):
+    found = _rows(*args)
+    return [row + [0] * (max(map(len, found)) - len(row)) for row in found]
+
+
+def _missing_marks() -> list[tuple[Callable, str]]:
+    """The rows without one or more of the three tokens."""
+    hints = (
+        "the row begins with the start token",
+        "between the context and the answer stands the delimiter",
+        "the row ends in the extract token: only there has the model read everything",
+    )
+    found: list[tuple[Callable, str]] = []
+    for marks in product((True, False), repeat=3):
+        missing = [hint for hint, there in zip(hints, marks, strict=True) if not there]
+        if missing:
+            found.append((partial(_rows, marks=marks), "; and ".join(missing)))
+    return found
+
+
 def _usual_rows() -> list[tuple[Callable, str]]:
     rows = "one row for each answer, each with the whole context"
-    ends = "the row ends in the extract token: only there has the model read everything"
-    begins = "the row begins with the start token"
-    between = "between the context and the answer stands the delimiter"
-
-    def one_row(context, answers, start, delimiter, extract):
-        row = [start, *context]
-        for answer in answers:
-            row += [delimiter, *answer]
-        return [[*row, extract]]
-
-    def growing(context, answers, start, delimiter, extract):
-        row, found = [start, *context, delimiter], []
-        for answer in answers:
-            row = row + list(answer) + [extract]
-            found.append(row)
-        return found
-
-    def shared(*args):  # one list, which each answer makes longer
-        return [growing(*args)[-1]] * len(args[1])
-
-    def filled(*args):
-        found = _rows(*args)
-        return [row + [0] * (max(map(len, found)) - len(row)) for row in found]
-
-    def nested(context, answers, *marks):
-        return [[marks[0], context, marks[1], answer, marks[2]] for answer in answers]
-
-    swapped = "delimiter and extract have changed places"
-    usual: list[tuple[Callable, str]] = [
-        (partial(_rows, marks=(False, True, True)), begins),
-        (partial(_rows, marks=(True, False, True)), between),
-        (partial(_rows, marks=(True, True, False)), ends),
-        (partial(_rows, marks=(True, False, False)), f"{between}; and {ends}"),
-        (partial(_rows, marks=(False, True, False)), f"{begins}; and {ends}"),
-        (partial(_rows, marks=(False, False, True)), f"{begins}; and {between}"),
-        (partial(_rows, marks=(False, False, False)), f"{begins}; {between}; and {ends}"),
+    places = "have changed places"
+    return [
+        *_missing_marks(),
         (partial(_rows, swap=True), "the context comes first, then the answer"),
         (partial(_rows, again=True), "the start token stands only at the beginning of the row"),
-        (lambda c, a, s, d, e: _rows(c, a, s, e, d), swapped),
-        (lambda c, a, s, d, e: _rows(c, a, e, d, s), "start and extract have changed places"),
-        (growing, "each row begins anew: this one still holds the answers of the rows before"),
-        (shared, "all rows are the same list, which every answer makes longer; begin a new one"),
-        (one_row, rows),
-        (lambda *args: one_row(*args)[0], rows),
-        (lambda *args: [token for row in _rows(*args) for token in row],
-         "return a list of rows, not all rows in one"),
+        (lambda c, a, s, d, e: _rows(c, a, s, e, d), f"delimiter and extract {places}"),
+        (lambda c, a, s, d, e: _rows(c, a, e, d, s), f"start and extract {places}"),
+        (_growing_rows, "each row begins anew: this one still holds the answers of rows before it"),
+        (
+            lambda *args: [_growing_rows(*args)[-1]] * len(args[1]),
+            "all rows are the same list, which every answer makes longer; begin a new one",
+        ),
+        (_one_row, rows),
+        (lambda *args: _one_row(*args)[0], rows),
+        (lambda *args: [*chain(*_rows(*args))], "return a list of rows, not all rows in one"),
         (lambda *args: _rows(*args)[:1], rows),
-        (lambda c, *rest: [row[:1] + row[len(c) + 1 :] if n else row
-                           for n, row in enumerate(_rows(c, *rest))], rows),
-        (filled, "the rows keep their own lengths; a batch fills them up later"),
-        (nested, "a row is one list of ids, without lists inside"),
-    ]  # fmt: skip
-    return usual
+        (lambda c, a, *marks: _rows(c, a[:1], *marks) + _rows([], a[1:], *marks), rows),
+        (_filled_rows, "the rows keep their own lengths; a batch fills them up later"),
+        (
+            lambda c, a, s, d, e: [[s, c, d, answer, e] for answer in a],
+            "a row is one list of ids, without lists inside",
+        ),
+    ]
 
 
 def check_choice_rows(answer) -> None:
@@ -374,69 +380,77 @@ def _nucleus(
     return torch.zeros_like(kept).scatter(0, order, kept) if place else kept
 
 
-def _usual_nuclei() -> list[tuple[Callable, str]]:
+def _where(mask: Callable) -> Callable:
+    """The tokens that mask(probabilities, p) chooses, renormalised."""
+
+    def function(probabilities, p):
+        kept = probabilities * mask(probabilities, p)
+        return kept / kept.sum()
+
+    return function
+
+
+def _usual_sets() -> list[tuple[Callable, str]]:
+    """The usual errors in which tokens are kept."""
     crossing = (
         "the token whose probability makes the sum reach p belongs to the set; without it the sum "
         "is below p"
     )
     reached = "the set is the smallest whose sum reaches p: a sum of exactly p is enough"
-    order = "each probability goes back to the place where its token stood"
     ties = "of equally probable tokens, the one with the lower index is kept first"
     unsorted = "sort first, so that the most probable tokens are added up before the others"
+    single = "p bounds the sum, not each single probability"
 
     def crossed(before, own, p):
         return before + own <= p
 
-    def in_the_order_given(probabilities, p):
-        kept = probabilities * (probabilities.cumsum(0) - probabilities < p)
-        return kept / kept.sum()
-
-    def of(mask):
-        def function(probabilities, p):
-            kept = probabilities * mask(probabilities, p)
-            return kept / kept.sum()
-
-        return function
-
-    def gathered(probabilities, p):  # the order is applied once more instead of undone
-        order = probabilities.sort(descending=True, stable=True).indices
-        return _nucleus(probabilities, p, place=False)[order]
-
-    def softmaxed(probabilities, p):
-        return _nucleus(probabilities, p).softmax(0)
-
-    def as_likely_as_the_last(probabilities, p):
-        kept = _nucleus(probabilities, p)
-        return of(lambda q, _: q >= q[kept > 0].min())(probabilities, p)
-
     def share_of_the_tokens(before, own, p):
         return torch.arange(len(own)) < math.ceil(p * len(own))
+
+    def as_likely_as_the_last(q, p):
+        return q >= q[_nucleus(q, p) > 0].min()
 
     return [
         (partial(_nucleus, keep=crossed), crossing),
         (partial(_nucleus, keep=lambda before, own, p: before + own < p), crossing),
         (partial(_nucleus, keep=crossed, divide=False), f"{crossing}; and divide by the sum"),
         (partial(_nucleus, keep=lambda before, own, p: before <= p), reached),
+        (_where(lambda q, p: q.cumsum(0) - q < p), unsorted),
+        (partial(_nucleus, descending=False), "begin with the most probable token"),
+        (_where(lambda q, p: q >= p), single),
+        (_where(lambda q, p: q >= 1 - p), single),
+        (_where(lambda q, p: q >= p * q.max()), "p bounds the sum, not the ratio to the largest"),
+        (
+            partial(_nucleus, keep=share_of_the_tokens),
+            "p is a share of the probability, not of the number of tokens",
+        ),
+        (lambda q, p: q, "nothing is left out: the improbable tokens get 0"),
+        (_where(as_likely_as_the_last), ties),
+        (partial(_nucleus, stable=False), ties),
+    ]
+
+
+def _usual_nuclei() -> list[tuple[Callable, str]]:
+    order = "each probability goes back to the place where its token stood"
+
+    def gathered(q, p):  # the order is applied once more instead of undone
+        return _nucleus(q, p, place=False)[q.sort(descending=True, stable=True).indices]
+
+    return [
+        *_usual_sets(),
         (partial(_nucleus, divide=False), "divide by the sum of what is kept, so that it is 1"),
         (
             lambda q, p: _nucleus(q, p, divide=False) / p,
             "divide by the sum of what is kept: it reaches p, but need not be p",
         ),
-        (softmaxed, "divide by the sum; a softmax gives the tokens that are left out a share"),
+        (
+            lambda q, p: _nucleus(q, p).softmax(0),
+            "divide by the sum; a softmax gives the tokens that are left out a share",
+        ),
         (partial(_nucleus, place=False), order),
         (gathered, f"{order}: result[order] = kept undoes the sorting, kept[order] does not"),
         (lambda q, p: _nucleus(q, p)[_nucleus(q, p) > 0], "keep the length: the others get 0"),
-        (in_the_order_given, unsorted),
-        (partial(_nucleus, descending=False), "begin with the most probable token"),
-        (of(lambda q, p: q >= p), "p bounds the sum, not each single probability"),
-        (of(lambda q, p: q >= 1 - p), "p bounds the sum, not each single probability"),
-        (of(lambda q, p: q >= p * q.max()), "p bounds the sum, not the ratio to the largest"),
-        (partial(_nucleus, keep=share_of_the_tokens), "p is a share of the probability, not of "
-         "the number of tokens"),
-        (lambda q, p: q, "nothing is left out: the improbable tokens get 0"),
-        (as_likely_as_the_last, ties),
-        (partial(_nucleus, stable=False), ties),
-    ]  # fmt: skip
+    ]
 
 
 def _distributions() -> list[tuple[Tensor, float]]:
@@ -787,17 +801,17 @@ def _all_losses(model, ids, stride) -> list[Tensor]:
     return [_nll_of(model, ids, start, min(start + length, n)) for start in starts]
 
 
+def _mean_of(losses: Sequence[Tensor]) -> float:
+    return torch.cat(list(losses)).mean().item()
+
+
 def _mean_of_means(losses: Sequence[Tensor]) -> float:
     return torch.stack([part.mean() for part in losses]).mean().item()
 
 
-def _usual_strides() -> list[tuple[Callable, str]]:
-    once = "each token counts once: of a window count only those that no window before predicted"
-    mean = "add up the losses and divide by their number: windows count different numbers of tokens"
-    unit = "nats per token are wanted: the natural logarithm, and neither perplexity nor bits"
-    nothing = (
-        "the stride has no part in it: the windows begin at 0, at stride, at 2 stride and so on"
-    )
+def _usual_windows() -> list[tuple[Callable, str]]:
+    """The usual errors in which windows there are, and what is counted of them."""
+    nothing = "the stride has no part in it: windows begin at 0, at stride, at 2 stride, and so on"
     last = (
         "the last window begins where the stride puts it and may be shorter than max_len: it is "
         "neither left out nor moved back"
@@ -806,58 +820,67 @@ def _usual_strides() -> list[tuple[Callable, str]]:
         "count a token in the first window that predicts it, which is the one with most tokens "
         "before it"
     )
+
+    def last_ones(model, ids, stride):
+        return _mean_of([part[-stride:] for part in _window_losses(model, ids, stride)])
+
+    def first_ones(model, ids, stride):
+        *others, last = _all_losses(model, ids, stride)
+        return _mean_of([*(part[:stride] for part in others), last])
+
+    def full_windows(model, ids, stride):
+        n_full = max(0, (len(ids) - 1 - model.config.max_len) // stride + 1)
+        kept = _window_losses(model, ids, stride)[:n_full]
+        return _mean_of(kept) if kept else ()
+
+    return [
+        (
+            lambda model, ids, stride: _direct_nll(model, ids, model.config.max_len),
+            f"{nothing}; yours stand side by side",
+        ),
+        (lambda model, ids, stride: _direct_nll(model, ids, 1), nothing),
+        (lambda *args: _mean_of(_window_losses(*args)[:1]), "that is the first window alone"),
+        (last_ones, "of the first window all predictions count: no window before it has them"),
+        (first_ones, early),
+        (full_windows, last),
+        (lambda *args: _mean_of(_window_losses(*args, full=True)), last),
+    ]
+
+
+def _usual_strides() -> list[tuple[Callable, str]]:
+    once = "each token counts once: of a window count only those that no window before predicted"
+    mean = "add up the losses and divide by their number: windows count different numbers of tokens"
+    unit = "nats per token are wanted: the natural logarithm, and neither perplexity nor bits"
+    first = "the first token is not predicted: there are len(ids) - 1 losses"
     after_last = (
         "a window of max_len tokens makes max_len predictions: its last token predicts the token "
         "after the window"
     )
 
-    def mean_of(losses):
-        return torch.cat(losses).mean().item()
-
     def summed(*args):
         return torch.cat(_window_losses(*args)).sum().item()
 
-    def last_ones(model, ids, stride):
-        return mean_of([part[-stride:] for part in _window_losses(model, ids, stride)])
-
-    def first_ones(model, ids, stride):
-        *others, last = _all_losses(model, ids, stride)
-        return mean_of([*(part[:stride] for part in others), last])
-
-    def full_windows(model, ids, stride):
-        length = model.config.max_len
-        kept = [part for n, part in enumerate(_window_losses(model, ids, stride))
-                if n * stride + length <= len(ids) - 1]  # fmt: skip
-        return mean_of(kept) if kept else ()
-
     def targets_inside(model, ids, stride):  # windows of max_len tokens, their targets included
         length = model.config.max_len - 1
-        return mean_of(_window_losses(model, ids, min(stride, length), length=length))
+        return _mean_of(_window_losses(model, ids, min(stride, length), length=length))
 
     return [
-        (lambda *args: mean_of(_all_losses(*args)), once),
+        *_usual_windows(),
+        (lambda *args: _mean_of(_all_losses(*args)), once),
         (lambda *args: _mean_of_means(_all_losses(*args)), f"{once}; and {mean}"),
         (lambda *args: _mean_of_means(_window_losses(*args)), mean),
+        (lambda *args: summed(*args) / len(_window_losses(*args)), mean),
         (summed, "divide by the number of tokens that were predicted, len(ids) - 1"),
-        (lambda m, ids, s: summed(m, ids, s) / len(ids), "the first token is not predicted: there "
-         "are len(ids) - 1 losses"),
-        (lambda m, ids, s: summed(m, ids, s) / len(_window_losses(m, ids, s)), mean),
-        (lambda *args: -_direct_nll(*args), "the negative log-likelihood is wanted: change the "
-         "sign"),
+        (lambda *args: summed(*args) / len(args[1]), first),
+        (lambda *args: -_direct_nll(*args), "change the sign: minus the logarithm is wanted"),
         (lambda *args: math.exp(_direct_nll(*args)), unit),
         (lambda *args: _direct_nll(*args) / math.log(2), unit),
-        (lambda m, ids, s: _direct_nll(m, ids, m.config.max_len), f"{nothing}; yours stand side "
-         "by side"),
-        (lambda m, ids, s: _direct_nll(m, ids, 1), nothing),
-        (lambda *args: mean_of(_window_losses(*args)[:1]), "that is the first window alone"),
-        (last_ones, "of the first window all predictions count: no window before it has them"),
-        (first_ones, early),
-        (full_windows, last),
-        (lambda *args: mean_of(_window_losses(*args, full=True)), last),
         (targets_inside, after_last),
-        (lambda *args: mean_of(_window_losses(*args, shift=0)), "not shifted: the logits at a "
-         "token predict the token after it"),
-    ]  # fmt: skip
+        (
+            lambda *args: _mean_of(_window_losses(*args, shift=0)),
+            "not shifted: the logits at a token predict the token after it",
+        ),
+    ]
 
 
 @torch.no_grad()

@@ -99,7 +99,7 @@ def test_sru_pairs_do_the_same_work():
 def test_main_writes_one_file_per_group(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(bench, "BENCH", tmp_path)
     monkeypatch.setattr(bench, "GROUPS", {"tiny": ("tiny", lambda: [bench.Pair("x", int, int)])})
-    monkeypatch.setattr("sys.argv", ["bench.py", "--pairs", "1"])
+    monkeypatch.setattr("sys.argv", ["bench.py", "tiny", "--pairs", "1"])
     bench.main()
     result = json.loads((tmp_path / "tiny.json").read_text())
     assert result["title"] == "tiny"
@@ -120,3 +120,20 @@ def test_unknown_groups_and_no_pairs(monkeypatch, arguments):
     monkeypatch.setattr("sys.argv", ["bench.py", *arguments])
     with pytest.raises(SystemExit):
         bench.main()
+
+
+def test_the_race_is_a_group_of_its_own(monkeypatch, tmp_path):
+    asked = []
+
+    def result(text):
+        asked.append(text)
+        return {"rows": []}
+
+    monkeypatch.setattr(bench, "BENCH", tmp_path)
+    monkeypatch.setattr(bench.bench_race, "result", result)
+    monkeypatch.setattr("sys.argv", ["bench.py", "race", "--text", "some.txt"])
+    bench.main()
+    assert [path.name for path in asked] == ["some.txt"]
+    found = json.loads((tmp_path / "race.json").read_text())
+    assert found["title"] == bench.bench_race.TITLE
+    assert found["machine"]["threads"] >= 1
