@@ -5,6 +5,7 @@ seed, steps, data and its hash) and what it reached (`metrics`), and two hashes:
 and of what the model is.
 """
 
+import functools
 import hashlib
 import json
 import re
@@ -56,7 +57,7 @@ class Checkpoint:
     info: dict
     source_vocab: Vocab | None = None
 
-    @property
+    @functools.cached_property
     def tokenizer(self) -> CharTokenizer | ByteLevelBPE:
         """Text <-> ids: byte-pair encoding where the JSON has merges, else characters."""
         if "merges" in self.info:

@@ -6,7 +6,8 @@ import json
 import pytest
 import torch
 
-from nlp_helpers import files
+from nlp_helpers import files, pretrained
+from nlp_helpers.data.bpe import ByteLevelBPE
 from nlp_helpers.pretrained import (
     CHECKPOINTS,
     build_char_lm,
@@ -257,3 +258,63 @@ def test_the_books_checkpoints_load_and_are_small():
     sizes = [p.stat().st_size for p in CHECKPOINTS.glob("*.safetensors")]
     assert max(sizes) <= 8 * 2**20
     assert sum(sizes) <= 40 * 2**20
+
+
+def small_gpt():
+    """A GPT of few weights, its tokenizer, and the info of its checkpoint."""
+    tokenizer = ByteLevelBPE.train("the cat and the hat", 262, specials=["<|endoftext|>"])
+    config = {"vocab_size": 262, "d_model": 12, "n_heads": 3, "d_ff": 24, "n_layers": 1}
+    torch.manual_seed(0)
+    model = pretrained.build_gpt({**config, "max_len": 9})
+    info = {"kind": "gpt", "config": {**config, "max_len": 9}, "vocabulary": tokenizer.pieces}
+    info |= {"merges": [" ".join(pair) for pair in tokenizer.merges]}
+    return model, tokenizer, {**info, "training": {}, "metrics": {}}
+
+
+def test_a_gpt_comes_back_with_its_tokenizer(tmp_path):
+    model, tokenizer, info = small_gpt()
+    save_checkpoint("small-gpt", model, info, tmp_path)
+    checkpoint = load_checkpoint("small-gpt", tmp_path)
+    assert checkpoint.tokenizer.merges == tokenizer.merges
+    assert checkpoint.tokenizer.specials == ("<|endoftext|>",)
+    assert checkpoint.tokenizer is checkpoint.tokenizer  # made once
+    tokens = torch.tensor([tokenizer.encode("the cat")])
+    torch.testing.assert_close(checkpoint.model(tokens), model.eval()(tokens), rtol=0, atol=0)
+
+
+def test_half_precision_makes_half_the_file_and_comes_back_in_float32(tmp_path):
+    model, _, info = small_gpt()
+    save_checkpoint("whole", model, info, tmp_path)
+    save_checkpoint("half", model, info, tmp_path, dtype=torch.float16)
+    n = sum(p.numel() for p in model.parameters())
+    sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("whole", "half")]
+    assert sizes[0] - sizes[1] > 2 * n - 100
+    for name, value in load_checkpoint("half", tmp_path).model.state_dict().items():
+        assert value.dtype == torch.float32
+        assert torch.equal(value, model.state_dict()[name].half().float())
+
+
+@pytest.mark.parametrize(
+    ("merges", "message"),
+    [
+        ("Ġ t", "merges must be a list of strings"),
+        ([["Ġ", "t"]], "merges must be a list of strings"),
+        (["Ġ t h"], "merge"),
+        (["q z"], "q"),
+    ],
+)
+def test_merges_that_do_not_fit_the_vocabulary(tmp_path, merges, message):
+    model, _, info = small_gpt()
+    with pytest.raises(ValueError, match=message):
+        save_checkpoint("bad", model, {**info, "merges": merges}, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_changed_merges_are_noticed(tmp_path):
+    model, _, info = small_gpt()
+    save_checkpoint("small-gpt", model, info, tmp_path)
+    file = tmp_path / "small-gpt.json"
+    stored = json.loads(file.read_text())
+    file.write_text(json.dumps({**stored, "merges": stored["merges"][:-1]}))
+    with pytest.raises(ValueError, match="damaged"):
+        load_checkpoint("small-gpt", tmp_path)

@@ -47,11 +47,13 @@ MUON_RATE, MUON_DECAY = 0.02, 0.1
 DROPOUT = {"gpt-tiny-world": 0.0, "gpt-library-docs": 0.0}
 
 
-def tiny_world_texts() -> dict[str, list[str]]:
+def tiny_world_texts(train: bool = True) -> dict[str, list[str]]:
     """The stories of each split; to those of training come texts of asides."""
-    texts = {s: [story.text for story in generate_stories(n, s)] for s, n in N_STORIES.items()}
-    texts["train"] += asides(N_ASIDES)
-    random.Random(SEED).shuffle(texts["train"])
+    wanted = {split: n for split, n in N_STORIES.items() if train or split != "train"}
+    texts = {s: [story.text for story in generate_stories(n, s)] for s, n in wanted.items()}
+    if train:
+        texts["train"] += asides(N_ASIDES)
+        random.Random(SEED).shuffle(texts["train"])
     return texts
 
 
@@ -68,10 +70,10 @@ def asides(n_sentences: int) -> list[str]:
     return [" ".join(found[i : i + ASIDES_A_TEXT]) for i in range(0, len(found), ASIDES_A_TEXT)]
 
 
-def library_docs_texts() -> dict[str, list[str]]:
+def library_docs_texts(train: bool = True) -> dict[str, list[str]]:
     """The prose of each split, a passage a text."""
-    corpus = load_corpus("library-docs")
-    return {s: [p.text for p in corpus.passages_of(s)] for s in ("train", "validation", "test")}
+    corpus, splits = load_corpus("library-docs"), ("train", "validation", "test")
+    return {s: [p.text for p in corpus.passages_of(s)] for s in splits[not train :]}
 
 
 TEXTS = {"gpt-tiny-world": tiny_world_texts, "gpt-library-docs": library_docs_texts}
@@ -158,4 +160,17 @@ def save(name: str, model: GPT, tokenizer: ByteLevelBPE, texts: dict, info: dict
     print(load_checkpoint(name).info["metrics"])
 
 
-RECIPES: dict[str, Callable[[], None]] = {name: partial(pre_train, name) for name in CONFIGS}
+def gpt_tiny_world() -> None:
+    """Chapter 06: the language model of generated stories, which is fine-tuned for tasks."""
+    pre_train("gpt-tiny-world")
+
+
+def gpt_library_docs() -> None:
+    """Chapter 06: a language model of real English, from which text is generated."""
+    pre_train("gpt-library-docs")
+
+
+RECIPES: dict[str, Callable[[], None]] = {
+    "gpt-tiny-world": gpt_tiny_world,
+    "gpt-library-docs": gpt_library_docs,
+}

@@ -21,6 +21,8 @@ PROMISED_CHECKPOINTS = {
     "g2p-lstm-plain",
     "g2p-transformer",
     "elmo-tiny-world",
+    "gpt-tiny-world",
+    "gpt-library-docs",
 }
 PROMISED_EXPERIMENTS = {
     "adding-problem",

@@ -196,3 +196,14 @@ def test_a_choice_takes_the_answer_with_the_highest_probability():
 def test_unknown_kinds_of_bags():
     with pytest.raises(ValueError, match="kind must be one of classes, numbers, choice; got 'x'"):
         bag_of_words.fit("x", [])
+
+
+@pytest.mark.parametrize("name", ["gpt-library-docs", "gpt-tiny-world"])
+def test_the_stored_perplexities_are_true(name):
+    checkpoint = load_checkpoint(name)
+    held_out = train_gpt.TEXTS[name](train=False)
+    found = train_gpt.scores(checkpoint.model, checkpoint.tokenizer, held_out)
+    stored = checkpoint.info["metrics"]
+    assert found.keys() == stored.keys()
+    for split, values in found.items():
+        assert values == pytest.approx(stored[split], rel=1e-4)
