@@ -38,11 +38,14 @@ def orthogonalized(matrices: Tensor, n_iterations: int = 5) -> Tensor:
         raise ValueError(f"matrices must be [..., m, n], got {list(matrices.shape)}")
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = matrices.mT if tall else matrices  # the products below are then the smaller ones
+    shape, x = x.shape, x.reshape(-1, *x.shape[-2:])
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)  # no singular value above 1
     a, b, c = COEFFICIENTS
     for _ in range(n_iterations):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        both = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)  # b G + c G G
+        x = torch.baddbmm(x, both, x, beta=a)  # a x + (b G + c G G) x
+    x = x.reshape(shape)
     return x.mT if tall else x
 
 

@@ -53,7 +53,7 @@ def test_the_race_measures_both_recipes_once_a_seed(short, tmp_path):
     for row in found["rows"]:
         assert row["ratio"] == pytest.approx(row["ours_seconds"] / row["reference_seconds"])
         assert row["ours"]["windows_evaluated"] == row["reference"]["windows_evaluated"] > 10
-        assert row["ours"]["windows_read"] == 2 * bench_race.OURS.batch
+        assert row["ours"]["characters_read"] == 2 * bench_race.OURS.batch * 8
         assert row["ours"]["seed"] == row["reference"]["seed"]
         assert row["ours"]["loss"] != row["reference"]["loss"]
     names = [row["name"] for row in found["one_change_put_back"]]
@@ -82,10 +82,22 @@ def test_what_is_put_back_is_one_thing_each():
     assert len(bench_race.WITHOUT) >= 5
     for recipe in bench_race.WITHOUT.values():
         assert recipe != bench_race.OURS
-        assert recipe.settings.n_steps == bench_race.OURS.settings.n_steps
+        read = recipe.settings.n_steps * recipe.batch
+        assert read == bench_race.OURS.settings.n_steps * bench_race.OURS.batch
         groups = recipe.groups(model)
         assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
     updates = bench_race.OURS.optimizer()(bench_race.OURS.groups(model), lr=1e-2)
     assert isinstance(updates, MuonAdamW)
     assert updates.param_groups[0]["momentum"] == bench_race.OURS.momentum
     assert updates.param_groups[0]["weight_decay"] == bench_race.OURS.muon_decay
+
+
+def test_short_windows_come_first_and_as_many_characters_are_read():
+    ids = torch.arange(1000)
+    recipe = bench_race.with_settings(bench_race.OURS, n_steps=5)
+    found = recipe.batches(ids, seed=0)
+    shapes = [tokens.shape for tokens, _ in found]
+    assert shapes == [(48, 32)] * 2 + [(24, 64)] * 3
+    assert all((targets == tokens + 1).all() for tokens, targets in found)
+    nano = bench_race.with_settings(bench_race.NANOGPT, n_steps=3, warmup=0)
+    assert [tokens.shape for tokens, _ in nano.batches(ids, 0)] == [(12, 64)] * 3
