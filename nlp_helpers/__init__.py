@@ -80,7 +80,7 @@ explorables/     interactive figures that also work in the static page, without 
     attention_items.py  what alignment and attention_heads share
     color_scale.py   colours of a map for the page
 exercises/       check_... functions: "not attempted", "correct", or a hint
-    harness.py       how a check reports
+    harness.py, hints.py  how a check reports; which usual error a wrong answer holds
     rnn.py, gates.py, seq2seq.py, transformer.py, elmo.py, gpt.py  the checks of chapters 01 to 06
 checkpoints/     trained weights (safetensors), each with a JSON file that says how it was made
 experiment_results/  what `make train` has measured, as JSON

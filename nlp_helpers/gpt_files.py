@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from nlp_helpers.data.bpe import ByteLevelBPE
 from nlp_helpers.downloads import Download, fetch
 from nlp_helpers.models.gpt import GPT
-from nlp_helpers.models.gpt_weights import gpt_config, gpt_from_tensors
+from nlp_helpers.models.gpt_weights import config_from_huggingface, gpt_from_tensors
 
 FILES = ("config.json", "model.safetensors", "vocab.json", "merges.txt")
 
@@ -111,7 +111,7 @@ def read_gpt2(folder: Path) -> tuple[GPT, ByteLevelBPE]:
     config = read_config(folder / "config.json")
     tokenizer = ByteLevelBPE.from_files(folder / "vocab.json", folder / "merges.txt")
     try:
-        vocab_size = gpt_config(config).vocab_size
+        vocab_size = config_from_huggingface(config).vocab_size
     except (TypeError, ValueError) as error:
         raise ValueError(f"{folder / 'config.json'}: {error}") from error
     if tokenizer.vocab_size != vocab_size:

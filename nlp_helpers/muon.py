@@ -156,7 +156,12 @@ def same_shape(parameters: Iterable[nn.Parameter]) -> list[list[nn.Parameter]]:
 
 
 def muon_groups(
-    model: nn.Module, hidden: nn.Module, muon_rate: float, rate: float, weight_decay: float = 0.0
+    model: nn.Module,
+    hidden: nn.Module,
+    muon_rate: float,
+    rate: float,
+    muon_decay: float = 0.0,
+    weight_decay: float = 0.0,
 ) -> list[dict]:
     """Muon for the matrices inside `hidden`, AdamW for embeddings, output, biases and gains.
 
@@ -164,21 +169,22 @@ def muon_groups(
         hidden: the part of the model whose matrices map hidden states to hidden states (of GPT,
             its `stack`).
         muon_rate, rate: the learning rates of the two.
-        weight_decay: of AdamW's matrices.
+        muon_decay, weight_decay: the weight decay of Muon's and of AdamW's matrices.
 
     Raises:
         ValueError: a `hidden` without matrices or outside the model, numbers out of range.
     """
     for name, value in (("muon_rate", muon_rate), ("rate", rate)):
         check_number(name, value, 0, open_low=True, open_high=True)
-    check_number("weight_decay", weight_decay, 0, open_high=True)
+    for name, value in (("muon_decay", muon_decay), ("weight_decay", weight_decay)):
+        check_number(name, value, 0, open_high=True)
     matrices = [p for p in hidden.parameters() if p.dim() == 2 and p.requires_grad]
     inside = set(matrices)
     if not matrices or not inside <= set(model.parameters()):
         raise ValueError("hidden must be a part of the model that holds matrices")
     rest = [p for p in model.parameters() if p not in inside and p.requires_grad]
     return [
-        {"params": matrices, "lr": muon_rate, "weight_decay": 0.0, "muon": True},
+        {"params": matrices, "lr": muon_rate, "weight_decay": muon_decay, "muon": True},
         {"params": [p for p in rest if p.dim() >= 2], "lr": rate, "weight_decay": weight_decay},
         {"params": [p for p in rest if p.dim() < 2], "lr": rate, "weight_decay": 0.0},
     ]

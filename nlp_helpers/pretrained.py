@@ -2,7 +2,7 @@
 
 The JSON holds what the model is (`kind`, `config`, `vocabulary`), how it was made (`training`:
 seed, steps, data and its hash) and what it reached (`metrics`), and two hashes: of the weights,
-and of what the model is.
+and of what the model is. Official weights of ELMo and GPT-2 come as their authors' files.
 """
 
 import functools

@@ -292,7 +292,7 @@ def mlp(dtype=torch.float64):
 
 def both(model, muon_rate=0.02, rate=0.01, weight_decay=0.1, **options):
     """MuonAdamW for a small model: the first two linear layers are its hidden part."""
-    groups = muon_groups(model, model[1:4], muon_rate, rate, weight_decay)
+    groups = muon_groups(model, model[1:4], muon_rate, rate, weight_decay=weight_decay)
     return MuonAdamW(groups, **options)
 
 
@@ -579,7 +579,7 @@ def gpt():
 
 def test_the_groups_of_a_gpt():
     model = gpt()
-    groups = muon_groups(model, model.stack, 0.02, 0.003, 0.1)
+    groups = muon_groups(model, model.stack, 0.02, 0.003, 0.2, 0.1)
     names = {p: name for name, p in model.named_parameters()}
     matrices, embeddings, vectors = ([names[p] for p in group["params"]] for group in groups)
     assert len(matrices) == 2 * 6
@@ -590,7 +590,7 @@ def test_the_groups_of_a_gpt():
     assert sorted([*matrices, *embeddings, *vectors]) == sorted(names.values())
     options = [{k: v for k, v in group.items() if k != "params"} for group in groups]
     assert options == [
-        {"lr": 0.02, "weight_decay": 0.0, "muon": True},
+        {"lr": 0.02, "weight_decay": 0.2, "muon": True},
         {"lr": 0.003, "weight_decay": 0.1},
         {"lr": 0.003, "weight_decay": 0.0},
     ]
@@ -629,6 +629,7 @@ def test_a_model_of_matrices_alone():
         ({"rate": -0.1}, ValueError, r"rate must be in \(0, inf\), got -0.1"),
         ({"rate": float("inf")}, ValueError, "rate must be"),
         ({"weight_decay": -0.1}, ValueError, "weight_decay must be"),
+        ({"muon_decay": -0.1}, ValueError, "muon_decay must be"),
     ],
 )
 def test_bad_choices_of_groups(change, error, words):

@@ -64,9 +64,7 @@ class Recipe:
         rate, decay = self.settings.learning_rate, self.settings.weight_decay
         if self.muon_rate is None:
             return parameter_groups(model, decay)
-        groups = muon_groups(model, model.stack, self.muon_rate, rate, decay)
-        groups[0]["weight_decay"] = self.muon_decay
-        return groups
+        return muon_groups(model, model.stack, self.muon_rate, rate, self.muon_decay, decay)
 
     def optimizer(self) -> Callable[..., torch.optim.Optimizer]:
         if self.muon_rate is None:

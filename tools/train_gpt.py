@@ -5,7 +5,6 @@ They are started by tools/train.py, under their names in `RECIPES`.
 
 import datetime
 import hashlib
-import math
 import random
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from nlp_helpers.data.corpora import load_corpus
 from nlp_helpers.data.tiny_world import Writer, generate_stories
 from nlp_helpers.data.windows import all_windows, random_windows
 from nlp_helpers.lm_losses import NextTokenLoss, next_token_nll
+from nlp_helpers.metrics import bits_per_character, perplexity
 from nlp_helpers.models.gpt import GPT
 from nlp_helpers.muon import MuonAdamW, muon_groups
 from nlp_helpers.pretrained import build_gpt, load_checkpoint, save_checkpoint
@@ -33,7 +33,7 @@ CONFIGS = {
     "gpt-tiny-world": {"d_model": 128, "n_heads": 4, "n_layers": 4, "max_len": 192},
     "gpt-library-docs": {"d_model": 192, "n_heads": 4, "n_layers": 4, "max_len": 128},
 }
-PIECES = {"gpt-tiny-world": 2233, "gpt-library-docs": 2048}
+PIECES = {"gpt-tiny-world": 2233, "gpt-library-docs": 2048}  # 2,233: every word is a piece
 BATCH = {"gpt-tiny-world": 24, "gpt-library-docs": 32}
 SETTINGS = {
     "gpt-tiny-world": TrainConfig(
@@ -44,7 +44,6 @@ SETTINGS = {
     ),
 }
 MUON_RATE, MUON_DECAY = 0.02, 0.1
-DROPOUT = {"gpt-tiny-world": 0.0, "gpt-library-docs": 0.0}
 
 
 def tiny_world_texts(train: bool = True) -> dict[str, list[str]]:
@@ -97,8 +96,8 @@ def scores(model: GPT, tokenizer: ByteLevelBPE, texts: dict[str, list[str]]) -> 
         characters = sum(map(len, held_out))
         found[split] = {
             "nats_per_token": nats,
-            "perplexity": math.exp(nats),
-            "bits_per_character": nats * len(ids) / characters / math.log(2),
+            "perplexity": perplexity(nats),
+            "bits_per_character": bits_per_character(nats, len(ids), characters),
         }
     return found
 
@@ -113,8 +112,7 @@ def fit(name: str, model: GPT, ids: torch.Tensor, held_out: torch.Tensor):
         print(f"{time.strftime('%H:%M:%S')} {nats:.4f} nats", flush=True)
         return nats
 
-    groups = muon_groups(model, model.stack, MUON_RATE, settings.learning_rate)
-    groups[0]["weight_decay"] = MUON_DECAY
+    groups = muon_groups(model, model.stack, MUON_RATE, settings.learning_rate, MUON_DECAY)
     batches = random_windows(ids, BATCH[name], length, seed=SEED)
     loss = NextTokenLoss()
     return train(model, batches, loss, settings, validate, groups=groups, optimizer=MuonAdamW)
@@ -125,7 +123,11 @@ def pre_train(name: str) -> None:
     set_seed(SEED)
     texts = TEXTS[name]()
     tokenizer = ByteLevelBPE.train(texts["train"], PIECES[name], specials=[END])
-    config = {"vocab_size": tokenizer.vocab_size, **CONFIGS[name], "dropout": DROPOUT[name]}
+    config = {
+        "vocab_size": tokenizer.vocab_size,
+        **CONFIGS[name],
+        "dropout": 0.0,
+    }  # little is read twice
     config["d_ff"] = 4 * config["d_model"]
     ids = stream(tokenizer, texts["train"])
     print(f"{time.strftime('%H:%M:%S')} {len(ids):,} tokens", flush=True)

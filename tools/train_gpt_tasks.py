@@ -1,4 +1,4 @@
-"""The fine-tuning experiments of chapter 06: GPT on five kinds of labelled data.
+"""The fine-tuning experiments of chapter 06: GPT on six sets of labelled data.
 
 They are started by tools/train.py, under the names in `RECIPES`. Each way is repeated with several
 seeds (other labelled examples, another order, another head).
@@ -298,7 +298,7 @@ def fine_tuning() -> None:
 
 
 def auxiliary() -> None:
-    """Chapter 06: lambda swept on three tasks with 200 labels."""
+    """Chapter 06: lambda swept on two tasks with 200 labels."""
     ways = {f"lambda = {weight:g}": Way(True, weight) for weight in LM_WEIGHTS}
     results = [row for name in ("agreement", "entailment") for row in measure(name, 200, ways)]
     save("gpt-auxiliary", "Does the language model's loss help the task's?", results)

@@ -2,15 +2,15 @@
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nlp_helpers.exercises.harness import Case, Exercise, compare, format_value
+from nlp_helpers.exercises.hints import hints_for, results_of
 from nlp_helpers.explorables.quiz import Question
 from nlp_helpers.finetuning import discriminative_rates
 from nlp_helpers.models.char_cnn import BEGIN_WORD, END_WORD, PADDING, character_ids
@@ -21,42 +21,6 @@ from nlp_helpers.training import BidirectionalLMLoss, slanted_triangular
 def _random(*shape: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-
-def _hints_for(
-    answer: Any,
-    inputs: Sequence[tuple],
-    usual: Sequence[tuple],
-    otherwise: str,
-    atol: float = 1e-6,
-) -> list[str]:
-    """Return for each input the hint for the usual error that gives what the answer gives.
-
-    Where several do, it is the one that agrees with the answer on the most inputs.
-
-    Args:
-        answer: the student's function.
-        inputs: its arguments, one tuple for each case.
-        usual: pairs of a function with an error and the hint for it.
-        otherwise: the hint when the answer does none of that.
-        atol: absolute tolerance of the comparison.
-    """
-    try:
-        results = [answer(*copy.deepcopy(args)) for args in inputs]
-    except (Exception, SystemExit):  # the harness explains it
-        return [otherwise] * len(inputs)
-    agreed = [
-        [
-            compare(result, wrong(*args), atol=atol) is None
-            for args, result in zip(inputs, results, strict=True)
-        ]
-        for wrong, _ in usual
-    ]
-    order = sorted(range(len(usual)), key=lambda n: -sum(agreed[n]))
-    return [
-        next((usual[n][1] for n in order if agreed[n][case]), otherwise)
-        for case in range(len(inputs))
-    ]
 
 
 SPELL = Exercise(
@@ -144,7 +108,7 @@ def check_spell(answer) -> None:
     usual = _usual_marks() + _usual_cuts()
     words = [("cat", 8), ("a", 4), ("apple", 7), ("embedding", 8), ("naïve", 10), ("语言", 9)]
     words += [("crèmebrûlée", 9), ("日本語", 7), ("transformers", 50)]
-    hints = _hints_for(answer, words, usual, parts)
+    hints = hints_for(results_of(answer, words), words, usual, parts)
     SPELL.check_function(
         answer,
         [
@@ -238,7 +202,7 @@ def check_mix(answer) -> None:
         (_random(4, 2, 6, seed=3), [30.0, 0.0, 0.0, -30.0], -1.5, "4 layers, one of them chosen"),
     ]
     arguments = [(h, torch.tensor(w, dtype=h.dtype), gamma) for h, w, gamma, _ in inputs]
-    hints = _hints_for(answer, arguments, _usual_mixtures(), formula)
+    hints = hints_for(results_of(answer, arguments), arguments, _usual_mixtures(), formula)
     MIX.check_function(
         answer,
         [
@@ -344,7 +308,7 @@ def check_two_targets(answer) -> None:
         words = torch.tensor(ids)
         mask = torch.arange(words.shape[1]) < torch.tensor(lengths)[:, None]
         arguments.append((words, mask))
-    hints = _hints_for(answer, arguments, _usual_targets(), neighbours)
+    hints = hints_for(results_of(answer, arguments), arguments, _usual_targets(), neighbours)
     TARGETS.check_function(
         answer,
         [
@@ -630,7 +594,7 @@ def check_learning_rates(answer) -> None:
         (70, 120, 1, 1.0),
     ]
     names = ("step", "n_steps", "n_layers", "eta_max")
-    hints = _hints_for(answer, inputs, _usual_rates(), parts, atol=1e-12)
+    hints = hints_for(results_of(answer, inputs), inputs, _usual_rates(), parts, atol=1e-12)
     cases = []
     for args, hint in zip(inputs, hints, strict=True):
         step, n_steps, n_layers, eta_max = args
@@ -748,7 +712,7 @@ def check_nearest_sense(answer) -> None:
     )
     made = _made_up_senses()
     arguments = [tuple(args) for *args, _ in made]
-    hints = _hints_for(answer, arguments, _usual_senses(), steps)
+    hints = hints_for(results_of(answer, arguments), arguments, _usual_senses(), steps)
     NEAREST.check_function(
         answer,
         [

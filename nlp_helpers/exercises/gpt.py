@@ -16,50 +16,13 @@ from nlp_helpers.data.bpe_merges import merge_pair
 from nlp_helpers.data.gpt_inputs import Marks, choice_inputs
 from nlp_helpers.decoding import next_token_distribution
 from nlp_helpers.exercises.harness import Case, Exercise, compare, explain_exception, format_value
+from nlp_helpers.exercises.hints import hints_for, results_of
 from nlp_helpers.explorables.quiz import Question
 from nlp_helpers.models.gpt import GPT
 from nlp_helpers.models.gpt_config import GPT2_SIZES, GPTConfig, n_parameters
 from nlp_helpers.models.scaled_dot_product import causal_mask
 
 EXACT = 1e-5  # relative tolerance where a usual error is close to the right number
-
-
-def _results_of(answer: Any, inputs: Sequence[tuple]) -> list | None:
-    """What the answer returns for each input; None where it fails or is not written yet."""
-    try:
-        results = [answer(*copy.deepcopy(args)) for args in inputs]
-    except (Exception, SystemExit):  # the harness explains it
-        return None
-    return None if any(result is None or result is ... for result in results) else results
-
-
-def _hints_for(
-    results: Sequence | None, inputs: Sequence[tuple], usual: Sequence[tuple], otherwise: str
-) -> list[str]:
-    """Return for each input the hint for the usual error that gives the same result.
-
-    Where several do, it is the one that agrees on the most inputs.
-
-    Args:
-        results: what the answer returned for each input.
-        inputs: its arguments, one tuple for each case.
-        usual: pairs of a function with an error and the hint for it.
-        otherwise: the hint when the answer does none of that.
-    """
-    if results is None:
-        return [otherwise] * len(inputs)
-    agreed = [
-        [
-            compare(result, wrong(*args), rtol=EXACT) is None
-            for args, result in zip(inputs, results, strict=True)
-        ]
-        for wrong, _ in usual
-    ]
-    order = sorted(range(len(usual)), key=lambda n: -sum(agreed[n]))
-    return [
-        next((usual[n][1] for n in order if agreed[n][case]), otherwise)
-        for case in range(len(inputs))
-    ]
 
 
 MERGE = Exercise(
@@ -211,15 +174,15 @@ def _merge_hints(answer, inputs: Sequence[tuple]) -> list[str]:
     """The hints: for the pair where it is wrong, else for the words."""
     rule = "the pair of neighbours with the largest count, and the words after merging it"
     both = "return both: the pair, and the dictionary of the words after the merge"
-    results = _results_of(answer, inputs)
+    results = results_of(answer, inputs)
     if results is None:
         return [rule] * len(inputs)
     for result in results:
         pair = isinstance(result, (tuple, list)) and len(result) == 2
         if not pair or not isinstance(result[1], Mapping):
             return [both] * len(inputs)
-    for_pairs = _hints_for([r[0] for r in results], inputs, _usual_pairs(), rule)
-    for_words = _hints_for([r[1] for r in results], inputs, _usual_words(), rule)
+    for_pairs = hints_for([r[0] for r in results], inputs, _usual_pairs(), rule, rtol=EXACT)
+    for_words = hints_for([r[1] for r in results], inputs, _usual_words(), rule, rtol=EXACT)
     right = [compare(r[0], _best_pair(*args)) is None
              for r, args in zip(results, inputs, strict=True)]  # fmt: skip
     return [for_words[n] if right[n] else for_pairs[n] for n in range(len(inputs))]
@@ -345,7 +308,7 @@ def check_choice_rows(answer) -> None:
         ([4], [[8], [6, 6, 2], [9, 5]], 2_001, 17, 300),
         ([9, 3, 9, 7, 8], [[3, 9], [4, 5], [7, 8], [6, 4]], 0, 1, 2),
     ]
-    hints = _hints_for(_results_of(answer, inputs), inputs, _usual_rows(), parts)
+    hints = hints_for(results_of(answer, inputs), inputs, _usual_rows(), parts, rtol=EXACT)
     names = ("context", "answers", "start", "delimiter", "extract")
     cases = []
     for args, hint in zip(inputs, hints, strict=True):
@@ -475,7 +438,7 @@ def check_nucleus(answer) -> None:
         "divide them by their sum, and put them back in their places"
     )
     inputs = _distributions()
-    hints = _hints_for(_results_of(answer, inputs), inputs, _usual_nuclei(), rule)
+    hints = hints_for(results_of(answer, inputs), inputs, _usual_nuclei(), rule, rtol=EXACT)
     NUCLEUS.check_function(
         answer,
         [
@@ -699,7 +662,7 @@ def _count_hint(answer, inputs: Sequence[tuple], right: Sequence[int]) -> str:
         "normalisation; a layer is four projections, two layers of the feed-forward network (all "
         "six with biases) and two normalisations"
     )
-    results = _results_of(answer, inputs)
+    results = results_of(answer, inputs)
     try:
         differences = [round(float(a) - b) for a, b in zip(results or (), right, strict=True)]
     except (TypeError, ValueError, OverflowError, RuntimeError):  # not numbers
@@ -899,7 +862,7 @@ def check_strided_nll(answer) -> None:
         model = _small_gpt(10 * max_len + stride, max_len=max_len)
         inputs.append((model, _tokens(n, vocab_size=13, seed=n), stride))
         known.append((_Remembered(model), *inputs[-1][1:]))
-    hints = _hints_for(_results_of(answer, inputs), known, _usual_strides(), rule)
+    hints = hints_for(results_of(answer, inputs), known, _usual_strides(), rule, rtol=EXACT)
     STRIDE.check_function(
         answer,
         [

@@ -287,6 +287,6 @@ def check_size(name: str, state: dict[str, Any]) -> str:
     if size > MAX_STATE_BYTES:
         raise ValueError(
             f"the state of {name!r} takes {size:,} bytes, the limit is {MAX_STATE_BYTES:,}: "
-            "show fewer snapshots, steps or units"
+            "show fewer steps, units, prompts or pieces"
         )
     return text

@@ -30,6 +30,7 @@ def with_new_tokens(gpt: GPT, n: int) -> GPT:
     new = torch.randn(n, old.shape[1], dtype=old.dtype, device=old.device) * INIT_STD
     longer.tokens = nn.Embedding.from_pretrained(torch.cat([old, new]), freeze=False)
     longer.config = replace(gpt.config, vocab_size=gpt.config.vocab_size + n)
+    longer.stack.config = longer.config
     return longer.train(gpt.training)
 
 

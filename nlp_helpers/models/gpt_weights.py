@@ -82,7 +82,7 @@ def gpt_from_tensors(cls: type, config: Mapping, tensors: Mapping[str, Tensor]):
     kind = config.get("model_type", "gpt2")
     given = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
     given = {k: v for k, v in given.items() if not k.endswith((".attn.bias", ".attn.masked_bias"))}
-    ours = build(cls, gpt_config(config))
+    ours = build(cls, config_from_huggingface(config))
     names = tensor_names(kind, ours.config)
     check_tied(given, next(iter(EMBEDDINGS[kind])) + ".weight")
     given.pop("position_ids", None)  # a buffer of GPT-1's class: 0, 1, 2 ...
@@ -103,7 +103,7 @@ def build(cls: type, config: GPTConfig):
         return cls(config)
 
 
-def gpt_config(config: Mapping) -> GPTConfig:
+def config_from_huggingface(config: Mapping) -> GPTConfig:
     """The official configuration (config.json as a dictionary) as ours.
 
     Raises:

@@ -6,7 +6,6 @@ import os
 import re
 import socket
 import threading
-import time
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -280,9 +279,7 @@ def test_no_network(server, cache, monkeypatch):
         url = f"http://127.0.0.1:{free.getsockname()[1]}/input.txt"
         entry = replace(DOWNLOADS["tiny-shakespeare"], url=url)
         monkeypatch.setitem(DOWNLOADS, "tiny-shakespeare", entry)
-        start = time.monotonic()
         _fails_clearly(cache)
-        assert time.monotonic() - start < 20
 
 
 def test_an_interrupted_download_leaves_nothing_behind(server, cache, monkeypatch):

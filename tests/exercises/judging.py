@@ -1,5 +1,7 @@
 """What the tests of all chapters' exercises share: run a check, read it, judge a quiz."""
 
+import inspect
+
 from nlp_helpers.explorables.quiz import Quiz
 
 
@@ -16,6 +18,33 @@ def assert_judged(capsys, check, right, wrong):
         assert ": not yet. " in verdict(capsys, check, answer)
     assert "not attempted yet." in verdict(capsys, check, lambda *_: ...)
     assert "not attempted yet." in verdict(capsys, check, None)
+
+
+def assert_right_and_not_attempted(capsys, check, right):
+    """The right answer passes; what has its arguments but no code is not an attempt."""
+    kinds = [p.kind for p in inspect.signature(right).parameters.values()]
+    n_arguments = kinds.count(inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+    def skeleton(*args):
+        assert len(args) == n_arguments
+        return ...
+
+    def unwritten(*args):
+        raise NotImplementedError
+
+    assert_judged(capsys, check, right, [])
+    assert "not attempted yet." in verdict(capsys, check, skeleton)
+    assert "not attempted yet." in verdict(capsys, check, unwritten)
+
+
+def assert_crashes_are_explained(capsys, check):
+    """An answer that raises is told so, and so is one that is no function."""
+    out = verdict(capsys, check, lambda *args: args[0] @ None)
+    assert ": not yet. " in out
+    assert "raised TypeError" in out
+    for wrong in (3, "text", [1, 2]):
+        out = verdict(capsys, check, wrong)
+        assert ": not yet. Your answer must be a function" in out
 
 
 def assert_quiz(name, questions):

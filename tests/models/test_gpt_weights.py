@@ -19,7 +19,7 @@ from transformers import (
 
 from nlp_helpers.models.gpt import GPT
 from nlp_helpers.models.gpt_config import GPT1, GPT2_SIZES
-from nlp_helpers.models.gpt_weights import gpt_config, gpt_from_tensors
+from nlp_helpers.models.gpt_weights import config_from_huggingface, gpt_from_tensors
 
 BATCH, TIME, VOCAB, WIDTH, HEADS, LAYERS = 13, 7, 97, 36, 6, 3
 SIZES = {
@@ -240,14 +240,14 @@ def test_a_model_without_head_has_the_same_weights(kind, bare):
 
 
 def test_the_default_configurations_are_the_official_ones():
-    assert gpt_config(GPT2Config().to_dict()) == GPT2_SIZES["gpt2"]
-    assert gpt_config(OpenAIGPTConfig().to_dict()) == GPT1
+    assert config_from_huggingface(GPT2Config().to_dict()) == GPT2_SIZES["gpt2"]
+    assert config_from_huggingface(OpenAIGPTConfig().to_dict()) == GPT1
     medium = GPT2Config(n_embd=1024, n_layer=24, n_head=16)
-    assert gpt_config(medium.to_dict()) == GPT2_SIZES["gpt2-medium"]
+    assert config_from_huggingface(medium.to_dict()) == GPT2_SIZES["gpt2-medium"]
 
 
 def test_every_field_of_the_configuration_is_read():
-    config = gpt_config(
+    config = config_from_huggingface(
         {
             "model_type": "gpt2",
             "vocab_size": 5,
@@ -313,7 +313,7 @@ OURS = {"vocab_size": 5, "n_positions": 6, "n_embd": 8, "n_layer": 2, "n_head": 
 def test_configurations_that_ours_cannot_have_are_refused_by_name(changes, error, words):
     config = {k: v for k, v in {**OURS, **changes}.items() if v is not ...}
     with pytest.raises(error, match=words):
-        gpt_config(config)
+        config_from_huggingface(config)
 
 
 @pytest.mark.parametrize(
