@@ -12,6 +12,7 @@ from tools import (
     train_elmo_tasks,
     train_gates,
     train_gpt,
+    train_gpt_tasks,
     train_seq2seq,
     train_transformer,
 )
@@ -38,6 +39,7 @@ def recipes() -> dict[str, Callable[[], None]]:
         **train_elmo.RECIPES,
         **train_elmo_tasks.RECIPES,
         **train_gpt.RECIPES,
+        **train_gpt_tasks.RECIPES,
     }
 
 

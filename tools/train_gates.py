@@ -6,9 +6,7 @@ recipe go two at a time, each on one thread; what is timed runs alone.
 
 import datetime
 import itertools
-import multiprocessing
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from unittest import mock
 
 import torch
@@ -33,23 +31,16 @@ from nlp_helpers.training import (
     train,
 )
 from tools.char_lm import library_docs, train_char_lm
+from tools.processes import in_two_processes, one_thread
 from tools.train_seq2seq import fused_run
 
 CELLS = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU, "SRU": SRU}
 SEED = 0
 
 
-def in_two_processes(function: Callable, jobs: Iterable) -> list:
-    """Run independent jobs, two at a time, each on one thread; the results in order."""
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(2, initializer=prepare_process) as pool:
-        return pool.map(function, jobs, chunksize=1)
-
-
 def prepare_process() -> None:
     """One thread, and torch's fused LSTM: these runs are not timed, and its numbers are ours."""
-    os.environ["OMP_NUM_THREADS"] = "1"  # `set_seed` reads it
-    torch.set_num_threads(1)
+    one_thread()
     LSTM.run = staticmethod(fused_run)
 
 
@@ -139,7 +130,7 @@ def adding_problem() -> None:
         "adding-problem",
         "Which cells learn to add two marked numbers, and over how many steps?",
         {**ADDING, "mean_error": MEAN_ERROR},
-        in_two_processes(adding_run, adding_jobs()),
+        in_two_processes(adding_run, adding_jobs(), prepare_process),
     )
 
 
@@ -201,7 +192,7 @@ def forget_bias() -> None:
         "forget-bias",
         "How soon does an LSTM learn to remember, for each first value of the forget bias?",
         RECALL,
-        in_two_processes(forget_bias_run, jobs),
+        in_two_processes(forget_bias_run, jobs, prepare_process),
     )
 
 
@@ -318,7 +309,7 @@ def cells_on_text() -> None:
     """Four cells at equal parameters: after equal numbers of updates, and of seconds."""
     library_docs()
     jobs = [(name, rate) for name in TEXT["models"] for rate in TEXT["learning_rates"]]
-    steps = in_two_processes(equal_steps_run, jobs)
+    steps = in_two_processes(equal_steps_run, jobs, prepare_process)
     pace = seconds_per_update()
     seconds = in_two_processes(
         equal_seconds_run,
@@ -326,6 +317,7 @@ def cells_on_text() -> None:
             (name, rate, int(TEXT["seconds"] / pace[name]), pace[name])
             for name, rate in best_rates(steps).items()
         ],
+        prepare_process,
     )
     store(
         "cells-on-text",

@@ -74,6 +74,11 @@ def test_a_stream_holds_every_text_and_ends_each():
     assert tokenizer.decode(ids) == f"some words{train_gpt.END}more{train_gpt.END}"
 
 
+def one_after_another(function, jobs):
+    """In this process, where the fixture below has put other settings."""
+    return [function(job) for job in jobs]
+
+
 @pytest.fixture
 def stored(monkeypatch, tmp_path):
     """An untrained GPT in place of the stored ones; results go to a folder of the test's own."""
@@ -88,10 +93,11 @@ def stored(monkeypatch, tmp_path):
     checkpoint = SimpleNamespace(model=model, tokenizer=tokenizer)
     monkeypatch.setattr(train_gpt_tasks, "save_experiment", save)
     monkeypatch.setattr(train_gpt_tasks, "load_checkpoint", lambda name: checkpoint)
-    monkeypatch.setattr(train_gpt_tasks, "SETTINGS", TrainConfig(n_steps=2))
+    monkeypatch.setattr(train_gpt_tasks, "UPDATES", {12: 2, 200: 2})
     for name, value in (("SEEDS", (0, 1)), ("LABELLED", (12,)), ("DEFAULT_N_TEST", 20)):
         monkeypatch.setattr(train_gpt_tasks, name, value)
     monkeypatch.setattr(train_gpt_tasks, "N_TEST", {"choice": 6})
+    monkeypatch.setattr(train_gpt_tasks, "in_two_processes", one_after_another)
     return lambda name: experiments.load_experiment(name, tmp_path)
 
 
@@ -144,11 +150,11 @@ def test_a_long_text_loses_its_end_only(stored):
 def test_predictions_are_in_the_order_of_their_labels(stored):
     tokenizer = train_gpt_tasks.load_checkpoint("").tokenizer
     task = TASKS["agreement"]
-    examples = task.examples(30, "train", 0)
+    examples = task.examples(12, "train", 0)
     rows = train_gpt_tasks.rows_of(task, examples, tokenizer, 900)
     start = train_gpt_tasks.load_checkpoint("").model
     model = train_gpt_tasks.fit(task, start, rows, [e.label for e in examples], 0.5, 0)
-    outputs, labels = train_gpt_tasks.predictions(model, rows, [float(i) for i in range(30)])
+    outputs, labels = train_gpt_tasks.predictions(model, rows, [float(i) for i in range(12)])
     for output, i in zip(outputs, labels.astype(int), strict=True):
         alone, _ = model(torch.tensor([rows[i]]), torch.tensor([[len(rows[i][0]) - 1]]), False)
         np.testing.assert_allclose(output, alone[0].detach().numpy(), atol=1e-5)
