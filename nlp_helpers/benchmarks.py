@@ -1,6 +1,7 @@
 """Speeds that `make bench` has measured, for the chapters to quote with machine and date."""
 
 import json
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,10 +53,7 @@ def show_bench(group: str, folder: Path | str = BENCH) -> Rendered:
     """
     bench = load_bench(group, folder)
     if bench is None:
-        note = "No measured speeds here: clone the repository and run make bench."
-        return Rendered(f"<p>{note}</p>", note)
-    machine = bench["machine"]
-    where = f"{bench['date']}, {machine['cpu']}, {machine['threads']} threads"
+        return nothing_measured()
     headers, rows = ["what", "milliseconds", "ratio"], []
     for row in bench["rows"]:
         rows.append([row["name"], f"{1000 * row['ours_seconds']:.1f}", f"{row['ratio']:.2f}"])
@@ -63,4 +61,42 @@ def show_bench(group: str, folder: Path | str = BENCH) -> Rendered:
         headers.insert(2, "against")
         for cells, row in zip(rows, bench["rows"], strict=True):
             cells.insert(2, row.get("against", ""))
-    return table(rows, headers, f"{bench['title']} ({where})")
+    return table(rows, headers, f"{bench['title']} ({where_measured(bench)})")
+
+
+def show_race(folder: Path | str = BENCH) -> Rendered:
+    """The race of chapter 06 as a table: both recipes, then ours with one thing put back.
+
+    Of recipes that ran with several seeds, the means, and the least and greatest loss.
+    """
+    bench = load_bench("race", folder)
+    if bench is None:
+        return nothing_measured()
+    pairs = {"nanoGPT's recipe": "reference", "our recipe": "ours"}
+    runs = {name: [row[key] for row in bench["rows"]] for name, key in pairs.items()}
+    for run in bench["one_change_put_back"]:
+        if run["name"] != "ours":
+            runs[f"ours, but {run['name']}"] = [run]
+    rows = []
+    for name, found in runs.items():
+        losses = [run["loss"] for run in found]
+        loss = f"{statistics.mean(losses):.3f}"
+        if len(losses) > 1:
+            loss += f" ({min(losses):.3f} to {max(losses):.3f})"
+        seconds = statistics.mean(run["seconds"] for run in found)
+        rows.append([name, f"{found[0]['updates']:,}", f"{seconds:.1f}", loss])
+    headers = ["recipe", "updates", "seconds", "validation loss"]
+    title = f"{len(bench['rows'])} seeds for the first two rows, one for the others"
+    return table(rows, headers, f"{title} ({where_measured(bench)})")
+
+
+def where_measured(bench: dict) -> str:
+    """Day and machine."""
+    machine = bench["machine"]
+    return f"{bench['date']}, {machine['cpu']}, {machine['threads']} threads"
+
+
+def nothing_measured() -> Rendered:
+    """Shown where bench/ is missing."""
+    note = "No measured speeds here: clone the repository and run make bench."
+    return Rendered(f"<p>{note}</p>", note)

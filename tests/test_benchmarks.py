@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from nlp_helpers.benchmarks import BENCH, load_bench, show_bench
+from nlp_helpers.benchmarks import BENCH, load_bench, show_bench, show_race
 
 
 def test_the_committed_groups_can_be_shown():
@@ -38,6 +38,26 @@ def test_references_are_named_where_there_are_several(tmp_path):
 def test_without_the_repository_a_note_is_shown(tmp_path):
     assert load_bench("rnn", tmp_path / "nothing") is None
     assert "make bench" in show_bench("rnn", tmp_path / "nothing").data
+
+
+def test_the_race_has_means_over_seeds_and_one_row_for_each_change(tmp_path):
+    def run(loss, seconds, **more):
+        return {"loss": loss, "seconds": seconds, "updates": 1200, **more}
+
+    rows = [
+        {"ours": run(1.875, 20.0), "reference": run(1.9, 99.0)},
+        {"ours": run(1.885, 24.0), "reference": run(1.91, 101.0)},
+    ]
+    changes = [run(1.875, 20.0, name="ours"), run(1.95, 30.0, name="no decay")]
+    bench = {"title": "T", "date": "2026-01-01", "machine": {"cpu": "c", "threads": 2}}
+    bench |= {"rows": rows, "one_change_put_back": changes}
+    (tmp_path / "race.json").write_text(json.dumps(bench))
+    lines = repr(show_race(tmp_path)).splitlines()
+    assert "2 seeds" in lines[0]
+    assert " ".join(lines[-3].split()) == "nanoGPT's recipe 1,200 100.0 1.905 (1.900 to 1.910)"
+    assert " ".join(lines[-2].split()) == "our recipe 1,200 22.0 1.880 (1.875 to 1.885)"
+    assert " ".join(lines[-1].split()) == "ours, but no decay 1,200 30.0 1.950"
+    assert "make bench" in show_race(tmp_path / "nothing").data
 
 
 def test_unknown_group(tmp_path):
