@@ -86,11 +86,12 @@ NANOGPT = Recipe(
     batch=12,
 )
 OURS = Recipe(
-    TrainConfig(n_steps=255, learning_rate=1e-2, schedule="linear", beta2=0.95, clip_norm=None),
+    TrainConfig(n_steps=240, learning_rate=1e-2, schedule="linear", beta2=0.95, clip_norm=None),
     batch=24,
     muon_rate=0.06,
     momentum=0.8,
     muon_decay=0.1,
+    n_iterations=6,
     short_share=0.4,
 )
 
@@ -112,6 +113,7 @@ WITHOUT = {
         replace(OURS, batch=12), n_steps=2 * OURS.settings.n_steps
     ),
     "momentum 0.95": replace(OURS, momentum=0.95),
+    "five rounds of orthogonalization, not six": replace(OURS, n_iterations=5),
     "windows of 64 from the start": replace(OURS, short_share=0.0),
     "no weight decay": replace(OURS, muon_decay=0.0),
 }
