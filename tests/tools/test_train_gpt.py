@@ -93,7 +93,8 @@ def stored(monkeypatch, tmp_path):
     checkpoint = SimpleNamespace(model=model, tokenizer=tokenizer)
     monkeypatch.setattr(train_gpt_tasks, "save_experiment", save)
     monkeypatch.setattr(train_gpt_tasks, "load_checkpoint", lambda name: checkpoint)
-    monkeypatch.setattr(train_gpt_tasks, "UPDATES", {12: 2, 200: 2})
+    for name in ("UPDATES", "FEWER_UPDATES"):
+        monkeypatch.setattr(train_gpt_tasks, name, {12: 2, 200: 2})
     for name, value in (("SEEDS", (0, 1)), ("LABELLED", (12,)), ("DEFAULT_N_TEST", 20)):
         monkeypatch.setattr(train_gpt_tasks, name, value)
     monkeypatch.setattr(train_gpt_tasks, "N_TEST", {"choice": 6})
