@@ -11,8 +11,10 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+import torch
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from nlp_helpers.decoding import next_token_distribution
 from nlp_helpers.explorables.alignment import verdict
 from nlp_helpers.explorables.attention_mask import allowed_pairs, mask_steps
 from nlp_helpers.explorables.beam_tree import hypotheses, per_token, probability
@@ -741,6 +743,41 @@ def test_sense_map_by_mouse_and_keyboard(chapter):
     part.locator(".nlpx-sm-point").nth(3).focus()
     expect(part.locator(".nlpx-sm-details .nlpx-sm-word").first).to_have_text("crane")
     expect(part.locator(".nlpx-sm-neighbour")).to_have_count(3)
+
+
+@only_in("06")
+def test_next_token_by_mouse_and_keyboard(chapter):
+    part, state = explorable(chapter, "next-token"), state_of(chapter, "next-token")
+    rows, measured = part.locator(".nlpx-nt-chart tbody tr"), part.locator(".nlpx-nt-measures")
+    part.get_by_label("Prompt").select_option(index=3)
+    gaps = np.array(state["gaps"][3].split(), dtype=float)
+
+    def agrees(temperature: float, top_k: int | None, top_p: float) -> None:
+        p = next_token_distribution(torch.tensor(-gaps), temperature, top_k, top_p).numpy()
+        shown = [
+            float(rows.nth(k).locator("[data-value]").first.get_attribute("data-value"))
+            for k in range(12)
+        ]
+        np.testing.assert_allclose(shown, p[np.argsort(gaps, kind="stable")[:12]], rtol=1e-6)
+        left = measured.locator("tbody tr").first.locator("td").first
+        assert int(left.get_attribute("data-value")) == (p > 0).sum()
+
+    agrees(1.0, None, 1.0)
+    for name, key, setting in (
+        ("Temperature", "End", (2.0, None, 1.0)),
+        ("Top-k", "Home", (2.0, 1, 1.0)),
+        ("Top-k", "End", (2.0, None, 1.0)),
+        ("Temperature", "Home", (0.1, None, 1.0)),
+        ("Top-p", "Home", (0.1, None, 0.05)),
+    ):
+        part.get_by_role("slider", name=name).focus()
+        chapter.keyboard.press(key)
+        agrees(*setting)
+    expect(part.locator(".nlpx-status")).to_contain_text("can be drawn: the entropy is 0 bits")
+    draw = part.get_by_role("button", name="Draw 20")
+    draw.focus()
+    chapter.keyboard.press("Enter")
+    expect(part.locator(".nlpx-nt-batch").first.locator("li")).to_have_count(1)
 
 
 @every_chapter

@@ -35,6 +35,8 @@ PROMISED_EXPERIMENTS = {
     "norm-order",
     "elmo-frozen-features",
     "ulmfit",
+    "gpt-fine-tuning",
+    "gpt-auxiliary",
 }
 G2P = sorted(name for name in PROMISED_CHECKPOINTS if name.startswith("g2p"))
 
