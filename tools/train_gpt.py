@@ -123,11 +123,8 @@ def pre_train(name: str) -> None:
     set_seed(SEED)
     texts = TEXTS[name]()
     tokenizer = ByteLevelBPE.train(texts["train"], PIECES[name], specials=[END])
-    config = {
-        "vocab_size": tokenizer.vocab_size,
-        **CONFIGS[name],
-        "dropout": 0.0,
-    }  # little is read twice
+    config = {"vocab_size": tokenizer.vocab_size, **CONFIGS[name]}
+    config["dropout"] = 0.0  # little is read twice
     config["d_ff"] = 4 * config["d_model"]
     ids = stream(tokenizer, texts["train"])
     print(f"{time.strftime('%H:%M:%S')} {len(ids):,} tokens", flush=True)
