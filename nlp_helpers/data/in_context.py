@@ -1,0 +1,177 @@
+"""Sequences of demonstrations for in-context learning: words, each with a label.
+
+Every word belongs to a class, always the same one. In every sequence the classes get labels of
+their own, drawn anew, so that what a label means can be found in the sequence only.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nlp_helpers.checks import check_int
+
+UNSEEN_SHARE = 4  # one in four pairs of class and label is kept from training
+
+
+class Demonstrations(NamedTuple):
+    """A batch of sequences: word, label, word, label, ...; each word is asked about in its turn.
+
+    The label of the word at place i (0 is the first) comes after i demonstrations: "i shots".
+
+    Shape:
+        tokens: int64 [batch, 2 * pairs]. classes: int64 [batch, pairs], the class of each word.
+        labels: int64 [batch, pairs], the tokens at the odd places.
+    """
+
+    tokens: Tensor
+    classes: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class LabelTask:
+    """Which words and labels there are.
+
+    Tokens 0 to n_classes * words_per_class - 1 are the words, class after class; the n_labels
+    tokens after them are the labels. A quarter of all pairs of class and label, the same for all
+    tasks of one size, never occurs in training: pair (c, l) is unseen where (c + l) is divisible
+    by 4.
+
+    Source: after Chan et al. 2022, "Data distributional properties drive emergent in-context
+        learning in transformers"; Brown et al. 2020, section 2 (shots).
+
+    Raises:
+        ValueError: fewer than two classes, or not at least four labels for each class.
+        TypeError: not ints.
+    """
+
+    n_classes: int = 8
+    words_per_class: int = 8
+    n_labels: int = 32
+
+    def __post_init__(self):
+        check_int("n_classes", self.n_classes, 2)
+        check_int("words_per_class", self.words_per_class)
+        check_int("n_labels", self.n_labels)
+        if self.n_labels < UNSEEN_SHARE * self.n_classes:
+            raise ValueError(
+                f"n_labels={self.n_labels} are too few: {self.n_classes} classes need "
+                f"{UNSEEN_SHARE * self.n_classes}, so that the unseen pairs suffice"
+            )
+
+    @property
+    def n_words(self) -> int:
+        return self.n_classes * self.words_per_class
+
+    @property
+    def vocab_size(self) -> int:
+        return self.n_words + self.n_labels
+
+    def unseen_pairs(self) -> Tensor:
+        """True where a class never has a label in training: bool [class, label]."""
+        classes, labels = torch.arange(self.n_classes), torch.arange(self.n_labels)
+        return (classes[:, None] + labels) % UNSEEN_SHARE == 0
+
+
+def demonstrations(
+    task: LabelTask,
+    batch_size: int,
+    n_pairs: int = 9,
+    unseen: bool = False,
+    generator: torch.Generator | None = None,
+) -> Demonstrations:
+    """Random sequences; in each the words differ, and no two classes share a label.
+
+    Args:
+        n_pairs: words in a sequence; the last of them has n_pairs - 1 shots before it.
+        unseen: only pairs of class and label that never occur in training, or only the others.
+
+    Raises:
+        ValueError: batch_size below 1, n_pairs below 1 or above the number of words.
+        TypeError: not ints, unseen not bool.
+    """
+    check_int("batch_size", batch_size)
+    check_int("n_pairs", n_pairs)
+    if n_pairs > task.n_words:
+        raise ValueError(f"n_pairs={n_pairs} are more than the {task.n_words} words")
+    if not isinstance(unseen, bool):
+        raise TypeError(f"unseen must be True or False, got {unseen!r}")
+    words = torch.rand(batch_size, task.n_words, generator=generator).argsort(dim=1)[:, :n_pairs]
+    classes = words // task.words_per_class
+    label_of = label_maps(task, batch_size, unseen, generator)  # [batch, class]
+    labels = task.n_words + label_of.gather(1, classes)
+    tokens = torch.stack([words, labels], dim=2).flatten(1)
+    return Demonstrations(tokens, classes, labels)
+
+
+def label_maps(
+    task: LabelTask, batch_size: int, unseen: bool, generator: torch.Generator | None
+) -> Tensor:
+    """For each sequence a label of its own for every class: int64 [batch, class]."""
+    allowed = task.unseen_pairs() if unseen else ~task.unseen_pairs()
+    free = torch.ones(batch_size, task.n_labels, dtype=torch.bool)
+    chosen = []
+    for of_class in allowed:
+        draws = torch.rand(batch_size, task.n_labels, generator=generator)
+        label = draws.where(free & of_class, -1.0).argmax(dim=1)
+        free[torch.arange(batch_size), label] = False
+        chosen.append(label)
+    return torch.stack(chosen, dim=1)
+
+
+def seen_before(classes: Tensor) -> Tensor:
+    """True where a word's class has been demonstrated earlier in its sequence.
+
+    Shape:
+        classes: int64 [batch, pairs]; returns bool, the same.
+    """
+    same = classes[:, :, None] == classes[:, None, :]  # [batch, pair, earlier pair]
+    return same.tril(-1).any(dim=2)
+
+
+def ideal_accuracy(batch: Demonstrations, task: LabelTask) -> Tensor:
+    """How often the best guesser is right who knows the classes, and that labels differ.
+
+    He is certain where the class has been demonstrated. Where it has not, he guesses among the
+    labels that have not been used; which pairs never occur he does not know.
+
+    Shape:
+        returns float [pairs], the mean over the batch at 0, 1, 2, ... shots.
+    """
+    known = seen_before(batch.classes)
+    n_used = (~known).cumsum(dim=1) - (~known).int()  # classes demonstrated before each place
+    guess = 1.0 / (task.n_labels - n_used)
+    return torch.where(known, torch.ones(()), guess).mean(dim=0)
+
+
+class demonstration_batches:
+    """`n_batches` batches of training sequences, new ones in every pass.
+
+    Each batch is (tokens, targets) of next-token prediction, both int64 [batch, 2 * pairs - 1];
+    the targets at the places of words are -100 (not predicted: they are drawn by lot).
+
+    Raises:
+        ValueError, TypeError: as `demonstrations`; n_batches below 1.
+    """
+
+    def __init__(
+        self, task: LabelTask, n_batches: int, batch_size: int, n_pairs: int = 9, seed: int = 0
+    ):
+        check_int("n_batches", n_batches)
+        check_int("seed", seed, 0)
+        self.task, self.n_batches = task, n_batches
+        self.batch_size, self.n_pairs = batch_size, n_pairs
+        self._generator = torch.Generator().manual_seed(seed)
+        demonstrations(task, batch_size, n_pairs, False, torch.Generator())  # refuses bad sizes
+
+    def __len__(self) -> int:
+        return self.n_batches
+
+    def __iter__(self):
+        for _ in range(self.n_batches):
+            found = demonstrations(self.task, self.batch_size, self.n_pairs, False, self._generator)
+            targets = found.tokens[:, 1:].clone()
+            targets[:, 1::2] = -100
+            yield found.tokens[:, :-1], targets
