@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nlp_helpers.checks import check_tokens
 from nlp_helpers.models.gpt_config import GPTConfig
 from nlp_helpers.models.gpt_weights import gpt_from_huggingface
-from nlp_helpers.models.scaled_dot_product import causal_mask
+from nlp_helpers.models.scaled_dot_product import banded_mask, causal_mask
 from nlp_helpers.models.transformer import Encoder
 from nlp_helpers.models.transformer_layers import Pair
 
@@ -116,8 +116,17 @@ class GPT(nn.Module):
         if past is not None:
             check_rows(tokens, past[0][0])
         x = self.tokens(tokens) + self.positions.weight[n_past:n_all]
-        mask = causal_mask(tokens.shape[1], n_all, x.device)
-        return self.stack.run(self.dropout(x), mask, past, need_weights)
+        return self.stack.run(
+            self.dropout(x), self.masks(n_all - n_past, n_all), past, need_weights
+        )
+
+    def masks(self, n_queries: int, n_keys: int) -> list[Tensor]:
+        """For each layer where its queries may attend: bool [query, key]."""
+        device, found = self.tokens.weight.device, {}
+        for band in {self.config.band_of(layer) for layer in range(self.config.n_layers)}:
+            dense = causal_mask(n_queries, n_keys, device)
+            found[band] = dense if band is None else banded_mask(n_queries, n_keys, band, device)
+        return [found[self.config.band_of(layer)] for layer in range(self.config.n_layers)]
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores for the next token: hidden [..., d_model] -> logits [..., vocab_size]."""

@@ -5,14 +5,18 @@ from dataclasses import dataclass, replace
 from nlp_helpers.checks import check_int
 from nlp_helpers.models.transformer_config import StackConfig, check_name
 
+ATTENTIONS = ("dense", "banded", "alternating")
+
 
 @dataclass(frozen=True, kw_only=True)
 class GPTConfig(StackConfig):
     """A decoder-only Transformer. The defaults are the smallest GPT-2, but for its vocabulary.
 
-    GPT-1 has norm="post", no final_norm and no scaled_init; GPT-2 has norm="pre" and both.
+    GPT-1 has norm="post", no final_norm and no scaled_init; GPT-2 has norm="pre" and both. GPT-3
+    is GPT-2 with attention="alternating".
 
-    Source: Radford et al. 2018, section 4.1 (GPT-1); Radford et al. 2019, section 2.3 (GPT-2).
+    Source: Radford et al. 2018, section 4.1 (GPT-1); Radford et al. 2019, section 2.3 (GPT-2);
+        Brown et al. 2020, section 2.1 (GPT-3).
 
     Args:
         vocab_size: number of tokens.
@@ -20,10 +24,16 @@ class GPTConfig(StackConfig):
             vector that is learned.
         scaled_init: the last matrix of every sub-layer starts smaller by 1 / sqrt(N), where
             N = 2 * n_layers is the number of sums on the residual path.
+        attention: "dense", each position attends to all before it; "banded", to the last `band`
+            positions, its own among them; "alternating", dense in the first layer, banded in the
+            second, and so on.
+        band: of banded layers.
         The others: as `StackConfig`.
 
     Raises:
-        ValueError, TypeError: as `StackConfig`; a scaled_init that is not bool.
+        ValueError: as `StackConfig`; an unknown attention, a band without banded layers, banded
+            layers without a band.
+        TypeError: as `StackConfig`; a scaled_init that is not bool.
     """
 
     vocab_size: int
@@ -36,6 +46,8 @@ class GPTConfig(StackConfig):
     activation: str = "gelu_tanh"
     final_norm: bool = True
     scaled_init: bool = True
+    attention: str = "dense"
+    band: int | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -43,6 +55,15 @@ class GPTConfig(StackConfig):
         check_int("max_len", self.max_len)
         if not isinstance(self.scaled_init, bool):
             raise TypeError(f"scaled_init must be True or False, got {self.scaled_init!r}")
+        check_name("attention", self.attention, ATTENTIONS)
+        if (self.band is None) != (self.attention == "dense"):
+            raise ValueError(f"band={self.band} does not fit attention={self.attention!r}")
+        if self.band is not None:
+            check_int("band", self.band)
+
+    def band_of(self, layer: int) -> int | None:
+        """The band of a layer, counted from 0; None where it is dense."""
+        return None if self.attention == "alternating" and layer % 2 == 0 else self.band
 
 
 GPT1 = GPTConfig(vocab_size=40_478, max_len=512, norm="post", final_norm=False, scaled_init=False)

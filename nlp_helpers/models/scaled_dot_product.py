@@ -133,3 +133,20 @@ def causal_mask(n_queries: int, n_keys: int | None = None, device=None) -> Tenso
         raise ValueError(f"n_keys={n_keys} is below n_queries={n_queries}")
     ones = torch.ones(n_queries, n_keys, dtype=torch.bool, device=device)
     return ones.tril(n_keys - n_queries)
+
+
+def banded_mask(n_queries: int, n_keys: int, band: int, device=None) -> Tensor:
+    """True where a query may attend: to its own position and the band - 1 before it.
+
+    Source: Child et al. 2019, "Generating long sequences with sparse transformers" (local
+        attention); Brown et al. 2020, section 2.1 (GPT-3's every second layer).
+
+    Shape:
+        Returns bool [query, key]. With more keys than queries, the queries are the last positions.
+
+    Raises:
+        ValueError, TypeError: as `causal_mask`; a band below 1.
+    """
+    check_int("band", band)
+    mask = causal_mask(n_queries, n_keys, device)
+    return mask & ~mask.tril(n_keys - n_queries - band)

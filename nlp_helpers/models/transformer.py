@@ -23,7 +23,7 @@ class Encoder(nn.Module):
 
     Shape:
         x: [batch, time, d_model]; mask: bool, broadcastable to [batch, heads, query, key],
-        True = may attend. Returns [batch, time, d_model].
+        True = may attend, or a list with one for each layer. Returns [batch, time, d_model].
 
     Raises:
         ValueError: shapes that do not fit.
@@ -47,8 +47,9 @@ class Encoder(nn.Module):
     def run(self, x: Tensor, mask=None, past: list[Pair] | None = None, need_weights=False):
         """Returns x, and for each layer the weights (or None), and the keys and values so far."""
         weights, present = [], []
+        masks = mask if isinstance(mask, list) else [mask] * len(self.layers)
         for i, layer in enumerate(self.layers):
-            x, seen, pair = layer.run(x, mask, past and past[i], need_weights)
+            x, seen, pair = layer.run(x, masks[i], past and past[i], need_weights)
             weights.append(seen)
             present.append(pair)
         return self.norm(x), weights, present
