@@ -44,6 +44,22 @@ def label_attention(weights: Tensor, classes: Tensor) -> Tensor:
     return found.transpose(1, 2)[known].mean(dim=0)
 
 
+def label_accuracy(model: nn.Module, batch) -> Tensor:
+    """Share of right labels after 0, 1, 2, ... demonstrations; the most probable token counts.
+
+    Shape:
+        batch: `data.in_context.Demonstrations`. Returns float [pairs].
+    """
+    return right_labels(model, batch).float().mean(dim=0)
+
+
+@torch.no_grad()
+def right_labels(model: nn.Module, batch) -> Tensor:
+    """True where the most probable token is the label: bool [batch, pairs]."""
+    logits = model(batch.tokens[:, :-1])[:, ::2]
+    return logits.argmax(dim=-1) == batch.labels
+
+
 def previous_token_attention(weights: Tensor) -> Tensor:
     """How much of the attention goes to the token just before, on average, per head.
 

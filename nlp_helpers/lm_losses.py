@@ -1,4 +1,4 @@
-"""Losses of causal language models: pre-training, and GPT-1's fine-tuning."""
+"""Losses of causal language models: pre-training, demonstrations, GPT-1's fine-tuning."""
 
 from collections.abc import Iterable
 
@@ -46,6 +46,25 @@ def next_token_nll(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -
     if count == 0:
         raise ValueError("batches is empty: nothing to evaluate")
     return total / count
+
+
+class LabelLoss:
+    """Cross-entropy of the labels in sequences of word, label, word, label, ...
+
+    The words are not predicted: they are drawn by lot.
+
+    Shape:
+        batch: `data.in_context.Demonstrations`. The model takes tokens [batch, time] and returns
+        logits [batch, time, vocab_size]. Returns a scalar, nats per label.
+
+    Raises:
+        ValueError, TypeError: as the model, which checks the tokens; the labels are among them.
+    """
+
+    def __call__(self, model: nn.Module, batch) -> Tensor:
+        logits = model(batch.tokens[:, :-1])[:, ::2]  # at the words: [batch, pairs, vocab]
+        check_tokens(batch.labels, logits.shape[-1])
+        return F.cross_entropy(logits.flatten(0, 1), batch.labels.flatten())
 
 
 class FineTuningLoss:

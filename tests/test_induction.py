@@ -3,10 +3,13 @@
 import pytest
 import torch
 
+from nlp_helpers.data.in_context import LabelTask, demonstrations, seen_before
 from nlp_helpers.induction import (
     fingerprint,
+    label_accuracy,
     label_attention,
     previous_token_attention,
+    right_labels,
     without_heads,
 )
 from nlp_helpers.models.gpt import GPT
@@ -59,6 +62,30 @@ def test_without_heads_is_the_model_whose_head_gives_zeros(model):
         values["without"] = without_heads(model, [(layer, head)])(tokens)
         torch.testing.assert_close(values["without"], values["hook"], rtol=0, atol=1e-12)
         assert (values["without"] - model(tokens)).abs().max() > 1e-6
+
+
+class LastLabel(torch.nn.Module):
+    """Says at each word the label that its class had last; token 0 where it had none."""
+
+    def forward(self, tokens):
+        logits = torch.zeros(*tokens.shape, TASK.vocab_size)
+        for b, row in enumerate(tokens.tolist()):
+            for i in range(0, len(row), 2):
+                classes = [word // TASK.words_per_class for word in row[0:i:2]]
+                wanted = row[i] // TASK.words_per_class
+                known = [j for j, c in enumerate(classes) if c == wanted]
+                logits[b, i, row[2 * known[-1] + 1] if known else 0] = 1
+        return logits
+
+
+TASK = LabelTask(n_classes=3, words_per_class=4, n_labels=13)
+
+
+def test_a_model_that_looks_up_the_label_is_right_where_it_was_shown():
+    batch = demonstrations(TASK, 130, 7, generator=torch.Generator().manual_seed(0))
+    known = seen_before(batch.classes)
+    assert torch.equal(right_labels(LastLabel(), batch), known)
+    torch.testing.assert_close(label_accuracy(LastLabel(), batch), known.float().mean(dim=0))
 
 
 def test_without_heads_leaves_the_model_as_it_is(model):

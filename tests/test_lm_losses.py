@@ -15,8 +15,10 @@ from nlp_helpers.data.gpt_inputs import (
     similarity_inputs,
     task_batches,
 )
+from nlp_helpers.data.in_context import LabelTask, demonstrations
 from nlp_helpers.lm_losses import (
     FineTuningLoss,
+    LabelLoss,
     NextTokenLoss,
     auxiliary_loss,
     next_token_nll,
@@ -96,6 +98,23 @@ def test_a_model_that_knows_nothing_loses_the_logarithm_of_the_vocabulary():
 
 
 @torch.no_grad()
+def test_the_loss_of_labels_is_that_of_every_second_token():
+    torch.manual_seed(0)
+    task = LabelTask(n_classes=3, words_per_class=4, n_labels=13)
+    batch = demonstrations(task, 13, 7, generator=torch.Generator().manual_seed(0))
+    config = GPTConfig(
+        vocab_size=25, max_len=14, d_model=12, n_heads=3, d_ff=20, n_layers=1, dropout=0.0
+    )
+    model = GPT(config).double()
+    found = LabelLoss()(model, batch)
+    log_probs = model(batch.tokens).log_softmax(dim=-1)  # the last token changes none before it
+    rows = [(b, i, batch.tokens[b, 2 * i + 1]) for b in range(13) for i in range(7)]
+    expected = -sum(log_probs[b, 2 * i, label] for b, i, label in rows) / len(rows)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    with pytest.raises(ValueError, match="vocab_size"):
+        LabelLoss()(model, batch._replace(labels=batch.labels + 25))
+
+
 def test_nll_counts_every_token_alike_in_unequal_batches():
     model, rows = language_model(), stream()
     tokens, targets = rows[:, :-1], rows[:, 1:]

@@ -12,6 +12,17 @@ from torch import Tensor
 
 from nlp_helpers.checks import check_int
 
+# What a reader sees in place of the tokens of the default task; the model sees numbers only.
+WORDS = tuple(
+    "pear plum melon lemon orange cherry apple grape "
+    "hammer saw ladder shovel rake bucket wrench axe "
+    "coat scarf hat glove boot dress shirt belt "
+    "tulip lily daisy rose violet orchid iris poppy "
+    "violin flute guitar trumpet harp banjo drum organ "
+    "dog cat horse cow goat hen rabbit fox".split()
+)
+CLASSES = ("fruit", "tool", "garment", "flower", "instrument", "animal")
+LABELS = tuple(consonant + vowel for consonant in "bdfgklmn" for vowel in "aeio")  # 32
 UNSEEN_SHARE = 4  # one in four pairs of class and label is kept from training
 
 
@@ -47,7 +58,7 @@ class LabelTask:
         TypeError: not ints.
     """
 
-    n_classes: int = 8
+    n_classes: int = 6
     words_per_class: int = 8
     n_labels: int = 32
 
@@ -69,6 +80,18 @@ class LabelTask:
     def vocab_size(self) -> int:
         return self.n_words + self.n_labels
 
+    def name(self, token: int) -> str:
+        """What a token is called in the default task, such as "pear" or "ko".
+
+        Raises:
+            ValueError: a task of another size; a token outside the vocabulary.
+        """
+        if self != LabelTask():
+            raise ValueError(f"only the default task has names, not {self}")
+        if not 0 <= token < self.vocab_size:
+            raise ValueError(f"token {token} is not in [0, {self.vocab_size})")
+        return (WORDS + LABELS)[token]
+
     def unseen_pairs(self) -> Tensor:
         """True where a class never has a label in training: bool [class, label]."""
         classes, labels = torch.arange(self.n_classes), torch.arange(self.n_labels)
@@ -81,15 +104,22 @@ def demonstrations(
     n_pairs: int = 9,
     unseen: bool = False,
     generator: torch.Generator | None = None,
+    label_of: Tensor | None = None,
 ) -> Demonstrations:
     """Random sequences; in each the words differ, and no two classes share a label.
 
     Args:
         n_pairs: words in a sequence; the last of them has n_pairs - 1 shots before it.
         unseen: only pairs of class and label that never occur in training, or only the others.
+        label_of: the same labels in every sequence, in place of labels that are drawn; counted
+            from 0, the first label.
+
+    Shape:
+        label_of: int64 [class].
 
     Raises:
-        ValueError: batch_size below 1, n_pairs below 1 or above the number of words.
+        ValueError: batch_size below 1, n_pairs below 1 or above the number of words, labels that
+            are not one for each class, all different.
         TypeError: not ints, unseen not bool.
     """
     check_int("batch_size", batch_size)
@@ -98,10 +128,15 @@ def demonstrations(
         raise ValueError(f"n_pairs={n_pairs} are more than the {task.n_words} words")
     if not isinstance(unseen, bool):
         raise TypeError(f"unseen must be True or False, got {unseen!r}")
+    if label_of is not None:
+        check_labels(label_of, task)
     words = torch.rand(batch_size, task.n_words, generator=generator).argsort(dim=1)[:, :n_pairs]
     classes = words // task.words_per_class
-    label_of = label_maps(task, batch_size, unseen, generator)  # [batch, class]
-    labels = task.n_words + label_of.gather(1, classes)
+    if label_of is None:
+        maps = label_maps(task, batch_size, unseen, generator)
+    else:
+        maps = label_of.expand(batch_size, -1)
+    labels = task.n_words + maps.gather(1, classes)  # maps: [batch, class]
     tokens = torch.stack([words, labels], dim=2).flatten(1)
     return Demonstrations(tokens, classes, labels)
 
@@ -119,6 +154,16 @@ def label_maps(
         free[torch.arange(batch_size), label] = False
         chosen.append(label)
     return torch.stack(chosen, dim=1)
+
+
+def check_labels(label_of: Tensor, task: LabelTask) -> None:
+    """Refuse labels that are not one for each class, all different."""
+    if not isinstance(label_of, Tensor) or label_of.dtype != torch.int64:
+        raise TypeError(f"label_of must be a tensor of int64, got {label_of!r:.80}")
+    wanted = f"{task.n_classes} different labels from 0 to {task.n_labels - 1}, one for each class"
+    fits = label_of.shape == (task.n_classes,) and len(label_of.unique()) == task.n_classes
+    if not fits or label_of.min() < 0 or label_of.max() >= task.n_labels:
+        raise ValueError(f"label_of must be {wanted}; got {label_of.tolist()}")
 
 
 def seen_before(classes: Tensor) -> Tensor:
@@ -147,31 +192,34 @@ def ideal_accuracy(batch: Demonstrations, task: LabelTask) -> Tensor:
 
 
 class demonstration_batches:
-    """`n_batches` batches of training sequences, new ones in every pass.
+    """`n_batches` batches of training sequences (`Demonstrations`), new ones in every pass.
 
-    Each batch is (tokens, targets) of next-token prediction, both int64 [batch, 2 * pairs - 1];
-    the targets at the places of words are -100 (not predicted: they are drawn by lot).
+    Args:
+        label_of: as for `demonstrations`.
 
     Raises:
         ValueError, TypeError: as `demonstrations`; n_batches below 1.
     """
 
     def __init__(
-        self, task: LabelTask, n_batches: int, batch_size: int, n_pairs: int = 9, seed: int = 0
+        self,
+        task: LabelTask,
+        n_batches: int,
+        batch_size: int,
+        n_pairs: int = 9,
+        seed: int = 0,
+        label_of: Tensor | None = None,
     ):
         check_int("n_batches", n_batches)
         check_int("seed", seed, 0)
-        self.task, self.n_batches = task, n_batches
-        self.batch_size, self.n_pairs = batch_size, n_pairs
-        self._generator = torch.Generator().manual_seed(seed)
-        demonstrations(task, batch_size, n_pairs, False, torch.Generator())  # refuses bad sizes
+        self.n_batches = n_batches
+        self._arguments = (task, batch_size, n_pairs, False)
+        self._generator, self._label_of = torch.Generator().manual_seed(seed), label_of
+        demonstrations(*self._arguments, torch.Generator(), label_of)  # refuses what does not fit
 
     def __len__(self) -> int:
         return self.n_batches
 
     def __iter__(self):
         for _ in range(self.n_batches):
-            found = demonstrations(self.task, self.batch_size, self.n_pairs, False, self._generator)
-            targets = found.tokens[:, 1:].clone()
-            targets[:, 1::2] = -100
-            yield found.tokens[:, :-1], targets
+            yield demonstrations(*self._arguments, self._generator, self._label_of)

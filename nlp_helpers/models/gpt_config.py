@@ -1,6 +1,7 @@
-"""The configuration of GPTs, the sizes of GPT-1 and GPT-2, and how many weights they have."""
+"""The configuration of GPTs, the sizes of GPT-1 to GPT-3, and how many weights they have."""
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from nlp_helpers.checks import check_int
 from nlp_helpers.models.transformer_config import StackConfig, check_name
@@ -107,3 +108,58 @@ def n_parameters(config: GPTConfig) -> int:
     norms = 2 * 2 * d  # two, each a gain and a bias
     layers = config.n_layers * (attention + feed_forward + norms)
     return embeddings + layers + 2 * d * config.final_norm
+
+
+def attended_pairs(config: GPTConfig, n_tokens: int) -> int:
+    """How many pairs of a query and a key that it may attend to, in all layers, for one head.
+
+    Raises:
+        ValueError: n_tokens below 1 or above max_len.
+        TypeError: not an int.
+    """
+    check_int("n_tokens", n_tokens)
+    if n_tokens > config.max_len:
+        raise ValueError(f"n_tokens={n_tokens} are more than max_len={config.max_len}")
+    bands = [config.band_of(layer) or n_tokens for layer in range(config.n_layers)]
+    return sum(min(place, band) for band in bands for place in range(1, n_tokens + 1))
+
+
+class GPT3Size(NamedTuple):
+    """A row of the table of GPT-3 models, as it is printed, whether it can be built or not."""
+
+    printed_parameters: float
+    n_layers: int
+    d_model: int
+    n_heads: int
+    d_head: int
+
+    @property
+    def consistent(self) -> bool:
+        """Whether the heads side by side are as wide as the model."""
+        return self.n_heads * self.d_head == self.d_model
+
+    def n_parameters(self, d_model: int | None = None, attention_width: int | None = None) -> int:
+        """The weights by formula, with 50,257 tokens and a context of 2,048.
+
+        Args:
+            d_model: another width than the printed one.
+            attention_width: of all heads side by side; by default d_model.
+        """
+        d = self.d_model if d_model is None else d_model
+        width = d if attention_width is None else attention_width
+        attention = 3 * (d * width + width) + width * d + d
+        feed_forward = d * 4 * d + 4 * d + 4 * d * d + d
+        return (50_257 + 2_048) * d + self.n_layers * (attention + feed_forward + 4 * d) + 2 * d
+
+
+# Source: Brown et al. 2020, table 2.1
+GPT3_SIZES = {
+    "GPT-3 Small": GPT3Size(125e6, 12, 768, 12, 64),
+    "GPT-3 Medium": GPT3Size(350e6, 24, 1024, 16, 64),
+    "GPT-3 Large": GPT3Size(760e6, 24, 1536, 16, 96),
+    "GPT-3 XL": GPT3Size(1.3e9, 24, 2048, 24, 128),
+    "GPT-3 2.7B": GPT3Size(2.7e9, 32, 2560, 32, 80),
+    "GPT-3 6.7B": GPT3Size(6.7e9, 32, 4096, 32, 128),
+    "GPT-3 13B": GPT3Size(13.0e9, 40, 5140, 40, 128),
+    "GPT-3 175B": GPT3Size(175.0e9, 96, 12288, 96, 128),
+}

@@ -48,6 +48,8 @@ class Encoder(nn.Module):
         """Returns x, and for each layer the weights (or None), and the keys and values so far."""
         weights, present = [], []
         masks = mask if isinstance(mask, list) else [mask] * len(self.layers)
+        if len(masks) != len(self.layers):
+            raise ValueError(f"{len(masks)} masks do not fit {len(self.layers)} layers")
         for i, layer in enumerate(self.layers):
             x, seen, pair = layer.run(x, masks[i], past and past[i], need_weights)
             weights.append(seen)

@@ -6,6 +6,9 @@ import pytest
 import torch
 
 from nlp_helpers.data.in_context import (
+    CLASSES,
+    LABELS,
+    WORDS,
     Demonstrations,
     LabelTask,
     demonstration_batches,
@@ -70,6 +73,20 @@ def test_words_and_labels_are_drawn_evenly():
     assert (labels / labels.sum() - 1 / 23).abs().max() < 0.012
 
 
+def test_names():
+    task = LabelTask()
+    assert (len(CLASSES), len(WORDS), len(LABELS)) == (6, task.n_words, task.n_labels)
+    assert len({*WORDS, *LABELS, *CLASSES}) == 6 + 48 + 32
+    assert [task.name(i) for i in (0, 8, 47, 48, 79)] == ["pear", "hammer", "fox", "ba", "no"]
+    assert task.name(47) == "fox"
+    assert CLASSES[47 // task.words_per_class] == "animal"
+    for token in (-1, 80):
+        with pytest.raises(ValueError, match="is not in"):
+            task.name(token)
+    with pytest.raises(ValueError, match="only the default task"):
+        TASK.name(0)
+
+
 def test_seen_before():
     classes = torch.tensor([[0, 1, 0, 1, 2], [3, 3, 3, 4, 3]])
     assert seen_before(classes).int().tolist() == [[0, 0, 1, 1, 0], [0, 1, 1, 0, 1]]
@@ -88,30 +105,51 @@ def test_the_share_of_classes_seen_is_that_of_draws_without_replacement():
         assert share == pytest.approx(1 - math.comb(12, i) / math.comb(14, i), abs=0.015)
 
 
-def test_batches_ask_for_labels_only_and_are_new_in_every_pass():
+def test_batches_are_new_in_every_pass_and_repeat_with_the_seed():
     first, again = (demonstration_batches(TASK, 3, 13, 7, seed=4) for _ in range(2))
     assert len(first) == 3
     walks = [[*first], [*first]]
-    tokens, targets = walks[0][0]
-    assert tokens.shape == targets.shape == (13, 13)
-    assert (targets[:, 1::2] == -100).all()
-    assert torch.equal(targets[:, 0:12:2], tokens[:, 1::2])
-    assert (targets[:, 12] >= TASK.n_words).all()
-    assert not torch.equal(walks[0][0][0], walks[1][0][0])
+    assert walks[0][0].tokens.shape == (13, 14)
+    assert walks[0][0].labels.shape == walks[0][0].classes.shape == (13, 7)
+    assert not torch.equal(walks[0][0].tokens, walks[1][0].tokens)
     for one, other in zip(walks[0], again, strict=True):
-        assert torch.equal(one[0], other[0])
+        assert torch.equal(one.tokens, other.tokens)
+    tokens, held_out = torch.cat([b.tokens for b in walks[0]]), TASK.unseen_pairs()
+    classes, labels = tokens[:, ::2] // 3, tokens[:, 1::2] - TASK.n_words
+    assert not held_out[classes, labels].any()  # a test of this file says what an unseen pair is
+
+
+def test_labels_of_ones_own():
+    label_of = torch.tensor([22, 0, 7, 3, 11])
+    batch = demonstrations(TASK, 13, 7, generator=seeded(5), label_of=label_of)
+    assert torch.equal(batch.labels, TASK.n_words + label_of[batch.classes])
+    assert torch.equal(batch.tokens[:, 1::2], batch.labels)
+    drawn = demonstrations(TASK, 13, 7, generator=seeded(5))
+    assert torch.equal(drawn.classes, batch.classes)  # the words are the same
+    (in_batches,) = demonstration_batches(TASK, 1, 13, 7, seed=5, label_of=label_of)
+    assert torch.equal(in_batches.tokens, batch.tokens)
+
+
+def own_labels(*labels: int):
+    return demonstration_batches(TASK, 1, 2, 3, label_of=torch.tensor(labels))
 
 
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
         (lambda: LabelTask(n_classes=1), ValueError, "n_classes"),
-        (lambda: LabelTask(n_labels=31), ValueError, "n_labels=31 are too few"),
+        (lambda: LabelTask(n_labels=23), ValueError, "n_labels=23 are too few"),
         (lambda: LabelTask(words_per_class=0), ValueError, "words_per_class"),
         (lambda: LabelTask(n_classes=8.0), TypeError, "n_classes"),
         (lambda: demonstrations(TASK, 0), ValueError, "batch_size"),
         (lambda: demonstrations(TASK, 2, 16), ValueError, "n_pairs=16 are more than the 15"),
         (lambda: demonstrations(TASK, 2, 3, unseen=1), TypeError, "unseen"),
+        (lambda: demonstrations(TASK, 2, 3, label_of=[1, 2]), TypeError, "label_of"),
+        (lambda: demonstrations(TASK, 2, 3, label_of=torch.ones(5)), TypeError, "label_of"),
+        (lambda: own_labels(0, 1, 2, 3), ValueError, "5 different labels from 0 to 22"),
+        (lambda: own_labels(0, 1, 2, 3, 3), ValueError, "5 different labels"),
+        (lambda: own_labels(0, 1, 2, 3, 23), ValueError, "5 different labels"),
+        (lambda: own_labels(0, 1, 2, 3, -1), ValueError, "5 different labels"),
         (lambda: demonstration_batches(TASK, 0, 2), ValueError, "n_batches"),
         (lambda: demonstration_batches(TASK, 1, 2, 99), ValueError, "n_pairs"),
     ],

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nlp_helpers.models.gpt import GPT
-from nlp_helpers.models.gpt_config import GPTConfig, n_parameters
+from nlp_helpers.models.gpt_config import GPTConfig, attended_pairs, n_parameters
 from nlp_helpers.models.scaled_dot_product import banded_mask, causal_mask
 
 SIZES = {"d_model": 12, "n_heads": 3, "d_ff": 20, "n_layers": 3, "max_len": 15, "dropout": 0.0}
@@ -83,6 +83,25 @@ def test_sparse_attention_has_no_weights_of_its_own():
     sparse = replace(DENSE, attention="alternating", band=3)
     assert sum(p.numel() for p in built(sparse).parameters()) == n_parameters(sparse)
     assert n_parameters(sparse) == n_parameters(DENSE)
+
+
+@pytest.mark.parametrize("attention", ["dense", "banded", "alternating"])
+@pytest.mark.parametrize("n_tokens", [1, 3, 13])
+def test_attended_pairs_are_those_of_the_masks(attention, n_tokens):
+    config = replace(DENSE, attention=attention, band=None if attention == "dense" else 4)
+    masks = built(config).masks(n_tokens, n_tokens)
+    assert attended_pairs(config, n_tokens) == sum(int(mask.sum()) for mask in masks)
+    for wrong, error in ((0, ValueError), (16, ValueError), (2.0, TypeError)):
+        with pytest.raises(error, match="n_tokens"):
+            attended_pairs(config, wrong)
+
+
+def test_a_mask_for_each_layer_or_one_for_all():
+    stack = built(DENSE).stack
+    x, mask = torch.rand(2, 5, 12, dtype=torch.float64), causal_mask(5)
+    assert torch.equal(stack.run(x, [mask] * 3)[0], stack.run(x, mask)[0])
+    with pytest.raises(ValueError, match="2 masks do not fit 3 layers"):
+        stack.run(x, [mask] * 2)
 
 
 @pytest.mark.parametrize(
