@@ -23,7 +23,7 @@ models/          one file per model family, with the names of its paper; no trai
     char_cnn.py      a word's vector from its characters: ids, convolutions, highway (chapter 05)
     projected_lstm.py  the LSTM with a recurrent projection, in layers, one direction (chapter 05)
     elmo.py          ELMo: the language model in both directions, its layers, their mixture
-    gpt_config.py    what GPTs vary by number or name; GPT-1, the four GPT-2; parameters by formula
+    gpt_config.py    what GPTs vary by number or name; GPT-1, GPT-2, GPT-3; parameters by formula
     gpt.py           GPT, pre-LN or post-LN, with its key-value cache (chapter 06)
     gpt_weights.py   from_huggingface: the same weights as GPT-1 or GPT-2 in transformers
     gpt_tasks.py     classification, similarity and multiple choice on top of GPT (chapter 06)
@@ -39,6 +39,7 @@ data/            what the models read
     vocabulary.py    tokens <-> ids
     batches.py       (tokens, targets) batches for language models
     windows.py       (tokens, targets) windows of one long text, at random places or side by side
+    in_context.py    demonstrations: words, each with a label that the sequence decides (chapter 06b)
     gpt_inputs.py    labelled examples as rows of tokens: the four transforms of GPT-1 (chapter 06)
     adding.py        the adding problem (chapter 02)
     cmudict.py       English words and their pronunciations (chapter 03)
@@ -54,6 +55,9 @@ muon.py          an optimizer: Muon for hidden matrices, AdamW for the rest (cha
 decoding.py      greedy, sampling and beam search over a step function
 metrics.py       perplexity, bits per token, phoneme and word error rates
 finetuning.py    ULMFiT: a learning rate for each layer, layers that open from the top (chapter 05)
+prompting.py     answers by prompt: the probability of each continuation (chapter 06b)
+induction.py     induction heads: where they look, models without them, fingerprints (chapter 06b)
+scaling.py       power laws with their uncertainty (chapter 06b)
 probing.py       what a linear classifier reads from frozen vectors (chapter 05)
 g2p.py           letters to phonemes: write pronunciations with a model, and score them
 pretrained.py    load the shipped checkpoints
@@ -76,12 +80,14 @@ explorables/     interactive figures that also work in the static page, without 
     base.py          the base class: state in traitlets, behaviour in one ES module
     hello_stepper.py, gradient_lag.py, gate_traces.py, beam_tree.py, alignment.py, quiz.py
     attention_mask.py, positional_encoding.py, attention_heads.py, sense_map.py
-    next_token.py
+    next_token.py, shots.py, scaling_plot.py
     attention_items.py  what alignment and attention_heads share
     color_scale.py   colours of a map for the page
 exercises/       check_... functions: "not attempted", "correct", or a hint
     harness.py, hints.py  how a check reports; which usual error a wrong answer holds
     rnn.py, gates.py, seq2seq.py, transformer.py, elmo.py, gpt.py  the checks of chapters 01 to 06
+    few_shot.py      the checks of chapter 06b
+    small_models.py  small GPTs that the checks use
 checkpoints/     trained weights (safetensors), each with a JSON file that says how it was made
 experiment_results/  what `make train` has measured, as JSON
 """

@@ -13,6 +13,8 @@ from tools import (
     train_gates,
     train_gpt,
     train_gpt_tasks,
+    train_in_context,
+    train_scaling,
     train_seq2seq,
     train_transformer,
 )
@@ -40,6 +42,8 @@ def recipes() -> dict[str, Callable[[], None]]:
         **train_elmo_tasks.RECIPES,
         **train_gpt.RECIPES,
         **train_gpt_tasks.RECIPES,
+        **train_in_context.RECIPES,
+        **train_scaling.RECIPES,
     }
 
 

@@ -25,7 +25,7 @@ from tools.processes import in_two_processes
 SEED = 0
 D_HEAD = 16
 BATCH = (32, 128)  # windows, characters
-WARMUP, MUON_RATE, RATE = 50, 0.02, 5e-3
+WARMUP, MUON_RATE, RATE = 50, 0.05, 0.02
 # the equal conditions of both experiments: only the model and the number of updates differ
 CONDITIONS = {
     "text": "library-docs, prose, characters",
@@ -37,6 +37,8 @@ CONDITIONS = {
     "weight_decay": 0.0,
     "dropout": 0.0,
     "d_head": D_HEAD,
+    "rates_chosen": "validation loss after 400 updates, seed 0, widths 16, 32, 64 and 128: of two "
+    "to three pairs each this one was the best, or within 0.01 of the best that was tried",
 }
 # width and layers: each about 2.4 times as many weights in its layers as the one before
 SIZES = [(16, 2), (24, 2), (32, 3), (48, 3), (64, 4), (96, 4), (128, 5)]

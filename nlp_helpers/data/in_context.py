@@ -13,14 +13,13 @@ from torch import Tensor
 from nlp_helpers.checks import check_int
 
 # What a reader sees in place of the tokens of the default task; the model sees numbers only.
-WORDS = tuple(
-    "pear plum melon lemon orange cherry apple grape "
-    "hammer saw ladder shovel rake bucket wrench axe "
-    "coat scarf hat glove boot dress shirt belt "
-    "tulip lily daisy rose violet orchid iris poppy "
-    "violin flute guitar trumpet harp banjo drum organ "
-    "dog cat horse cow goat hen rabbit fox".split()
-)
+_WORDS = """pear plum melon lemon orange cherry apple grape
+hammer saw ladder shovel rake bucket wrench axe
+coat scarf hat glove boot dress shirt belt
+tulip lily daisy rose violet orchid iris poppy
+violin flute guitar trumpet harp banjo drum organ
+dog cat horse cow goat hen rabbit fox"""
+WORDS = tuple(_WORDS.split())
 CLASSES = ("fruit", "tool", "garment", "flower", "instrument", "animal")
 LABELS = tuple(consonant + vowel for consonant in "bdfgklmn" for vowel in "aeio")  # 32
 UNSEEN_SHARE = 4  # one in four pairs of class and label is kept from training

@@ -8,6 +8,7 @@ transformer            the whole Transformer, norms, clocks of positions, length
 transformer_attention  query, key and value as matrices, heads, masks (04)
 elmo                   words in context, character CNN, biLM, mixture of layers, ULMFiT (05)
 gpt                    decoder only, training, inputs of tasks, key-value cache, merges (06)
+shots                  ways to ask: fine-tuning or demonstrations; an induction circuit (06b)
 
 The number in brackets is the chapter's.
 """

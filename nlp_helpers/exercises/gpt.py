@@ -10,13 +10,14 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from nlp_helpers.data.bpe_merges import merge_pair
 from nlp_helpers.data.gpt_inputs import Marks, choice_inputs
 from nlp_helpers.decoding import next_token_distribution
 from nlp_helpers.exercises.harness import Case, Exercise, compare, explain_exception, format_value
 from nlp_helpers.exercises.hints import hints_for, results_of
+from nlp_helpers.exercises.small_models import Remembered, random_tokens, small_gpt
 from nlp_helpers.explorables.quiz import Question
 from nlp_helpers.models.gpt import GPT
 from nlp_helpers.models.gpt_config import GPT2_SIZES, GPTConfig, n_parameters
@@ -462,22 +463,6 @@ CACHE = Exercise(
 )
 
 
-def _small_gpt(seed: int, **given) -> GPT:
-    """A GPT with weights so large that every place and every token shows in its logits."""
-    sizes = {"vocab_size": 13, "max_len": 16, "d_model": 8, "n_heads": 2, "d_ff": 16}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        gpt = GPT(GPTConfig(**{**sizes, "n_layers": 2, **given})).double().eval()
-        for parameter in gpt.parameters():
-            nn.init.normal_(parameter, mean=0.1, std=0.5)
-    return gpt.requires_grad_(False)
-
-
-def _tokens(*shape: int, vocab_size: int, seed: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(vocab_size, shape, generator=generator)
-
-
 def _step_with_the_bug(model, tokens, past):
     n_new = tokens.shape[1]
     n_all = n_new if past is None else n_new + past[0][0].shape[2]
@@ -597,13 +582,13 @@ def check_gpt_step(answer) -> None:
         tokens: int64 [batch, time], those after `past`; past: None, or for each layer keys and
         values [batch, heads, time so far, d_k]. logits: [batch, vocab_size], after the last token.
     """
-    pre = _small_gpt(1, n_layers=3)
-    post = _small_gpt(2, norm="post", final_norm=False, n_heads=4)
+    pre = small_gpt(1, n_layers=3)
+    post = small_gpt(2, norm="post", final_norm=False, n_heads=4)
     inputs = [
-        (pre, _tokens(2, 7, vocab_size=13, seed=1), (3, 1, 1, 1, 1)),
-        (pre, _tokens(1, 6, vocab_size=13, seed=2), (2, 3, 1)),
-        (post, _tokens(3, 5, vocab_size=13, seed=3), (1, 1, 1, 1, 1)),
-        (post, _tokens(1, 12, vocab_size=13, seed=4), (4, 1, 5, 2)),
+        (pre, random_tokens(2, 7, vocab_size=13, seed=1), (3, 1, 1, 1, 1)),
+        (pre, random_tokens(1, 6, vocab_size=13, seed=2), (2, 3, 1)),
+        (post, random_tokens(3, 5, vocab_size=13, seed=3), (1, 1, 1, 1, 1)),
+        (post, random_tokens(1, 12, vocab_size=13, seed=4), (4, 1, 5, 2)),
     ]
     CACHE.check_with(answer, partial(_judge_step, inputs=inputs))
 
@@ -715,20 +700,6 @@ STRIDE = Exercise(
     why="A smaller stride gives each token more to be predicted from, and costs more windows: a "
     "perplexity says little without the context that each token had.",
 )
-
-
-class _Remembered:
-    """A model that computes its logits for each text once."""
-
-    def __init__(self, model: GPT):
-        self.model, self.config = model, model.config
-        self.known: dict[tuple, Tensor] = {}
-
-    def __call__(self, tokens: Tensor) -> Tensor:
-        key = tuple(tokens[0].tolist())
-        if key not in self.known:
-            self.known[key] = self.model(tokens)
-        return self.known[key]
 
 
 def _nll_of(model, ids: Tensor, start: int, end: int, shift: int = 1) -> Tensor:
@@ -859,9 +830,9 @@ def check_strided_nll(answer) -> None:
     )
     inputs, known = [], []
     for max_len, n, stride in ((4, 7, 2), (5, 25, 3), (6, 20, 6), (4, 15, 1), (7, 5, 3)):
-        model = _small_gpt(10 * max_len + stride, max_len=max_len)
-        inputs.append((model, _tokens(n, vocab_size=13, seed=n), stride))
-        known.append((_Remembered(model), *inputs[-1][1:]))
+        model = small_gpt(10 * max_len + stride, max_len=max_len)
+        inputs.append((model, random_tokens(n, vocab_size=13, seed=n), stride))
+        known.append((Remembered(model), *inputs[-1][1:]))
     hints = hints_for(results_of(answer, inputs), known, _usual_strides(), rule, rtol=EXACT)
     STRIDE.check_function(
         answer,

@@ -296,7 +296,12 @@ def test_a_good_chapter_breaks_no_rule(rule: str) -> None:
     assert RULES[rule](chapter()) == []
 
 
-@pytest.mark.parametrize(("rule", "change", "message"), BROKEN, ids=lambda value: str(value)[:40])
+def name_of(value: object) -> str:
+    """A test's name without addresses of functions: the same in every process."""
+    return value[:40] if isinstance(value, str) else "chapter"
+
+
+@pytest.mark.parametrize(("rule", "change", "message"), BROKEN, ids=name_of)
 def test_rule_catches(rule: str, change: Callable[[Any], None], message: str) -> None:
     nb = chapter()
     change(nb)

@@ -11,6 +11,7 @@ from tests.diagrams import (
     test_gpt,
     test_recurrent,
     test_seq2seq,
+    test_shots,
     test_transformer,
 )
 
@@ -21,6 +22,7 @@ DRAWINGS = (
     | test_transformer.DRAWINGS
     | test_elmo.DRAWINGS
     | test_gpt.DRAWINGS
+    | test_shots.DRAWINGS
 )
 
 

@@ -16,6 +16,7 @@ from nlp_helpers.data.gpt_inputs import MARKS, Marks, choice_inputs
 from nlp_helpers.data.windows import all_windows
 from nlp_helpers.decoding import generate, next_token_distribution
 from nlp_helpers.exercises import gpt
+from nlp_helpers.exercises.small_models import small_gpt
 from nlp_helpers.lm_losses import FineTuningLoss, next_token_nll
 from nlp_helpers.models.gpt import GPT
 from nlp_helpers.models.gpt_config import GPT1, GPT2_SIZES, GPTConfig, gpt2_config, n_parameters
@@ -749,7 +750,7 @@ def test_the_step_with_the_bug_is_wrong(capsys):
 
 
 def test_the_bug_hides_from_who_reads_the_text_at_once():
-    model = gpt._small_gpt(5)
+    model = small_gpt(5)
     tokens = torch.randint(13, (2, 6), generator=torch.Generator().manual_seed(0))
     logits, past = gpt._step_with_the_bug(model, tokens, None)
     torch.testing.assert_close(logits, model(tokens)[:, -1])
@@ -759,14 +760,14 @@ def test_the_bug_hides_from_who_reads_the_text_at_once():
 
 
 def test_the_correct_step_generates_what_the_model_does():
-    model = gpt._small_gpt(6)
+    model = small_gpt(6)
     prompt = torch.tensor([[3, 1, 4, 1, 5]])
     whole = generate(model.sliding_step, prompt, 7)
     assert torch.equal(generate(partial(gpt_step, model), prompt, 7), whole)
 
 
 def test_every_place_and_token_of_the_small_models_shows():
-    model = gpt._small_gpt(7)
+    model = small_gpt(7)
     tokens = torch.zeros(1, 12, dtype=torch.long)
     logits = model(tokens)[0]
     assert torch.cdist(logits, logits)[~torch.eye(12, dtype=torch.bool)].min() > 0.01
@@ -794,7 +795,7 @@ def test_what_the_count_says_of_its_parts():
 
 
 def test_side_by_side_it_is_the_loss_of_the_package():
-    model = gpt._small_gpt(8, max_len=5)
+    model = small_gpt(8, max_len=5)
     ids = torch.randint(13, (21,), generator=torch.Generator().manual_seed(0))
     expected = next_token_nll(model, all_windows(ids, 4, 5))
     assert gpt._direct_nll(model, ids, 5) == pytest.approx(expected, rel=1e-12)
@@ -804,7 +805,7 @@ def test_side_by_side_it_is_the_loss_of_the_package():
 def test_the_tokens_of_a_window_have_enough_before_them():
     """What the text of exercise 6 promises: at least max_len - stride + 1, but for the first."""
     for max_len, stride, n in ((4, 2, 11), (5, 3, 25), (6, 6, 20), (4, 1, 15)):
-        model = gpt._small_gpt(9, max_len=max_len)
+        model = small_gpt(9, max_len=max_len)
         seen = []
 
         def recording(tokens, seen=seen, model=model):
@@ -829,7 +830,7 @@ def test_the_right_option_is_not_the_longest_or_the_shortest():
 def test_what_the_quiz_says_of_the_layers():
     assert GPT1.n_layers == 12
     assert n_parameters(GPT1) == pytest.approx(116.5e6, abs=0.05e6)
-    model = gpt._small_gpt(1)
+    model = small_gpt(1)
     names = [name for name, _ in model.named_modules()]
     assert not any("cross" in name or "encoder" in name for name in names)
     tokens = torch.randint(13, (1, 6))
@@ -849,7 +850,7 @@ def test_what_the_quiz_says_of_bytes():
 
 
 def test_what_the_quiz_says_of_fine_tuning():
-    model = gpt._small_gpt(2).float()
+    model = small_gpt(2).float()
     classifier = GPTClassifier(with_new_tokens(model.requires_grad_(True), len(MARKS)), 2)
     new = sum(p.numel() for p in classifier.parameters()) - sum(
         p.numel() for p in model.parameters()
@@ -884,6 +885,6 @@ def test_what_the_quiz_says_of_sampling():
         assert [int(p.count_nonzero()) for p in both] == kept
     hotter = next_token_distribution(sure, temperature=2.0)
     assert hotter[0] / hotter[1] < sure.softmax(0)[0] / sure.softmax(0)[1]
-    model, tokens = gpt._small_gpt(3), torch.tensor([[1, 2, 3, 4]])
+    model, tokens = small_gpt(3), torch.tensor([[1, 2, 3, 4]])
     _, state = model.step(tokens[:, :3], None)
     torch.testing.assert_close(model.step(tokens[:, 3:], state)[0], model(tokens)[:, -1])

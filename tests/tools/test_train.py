@@ -23,6 +23,7 @@ PROMISED_CHECKPOINTS = {
     "elmo-tiny-world",
     "gpt-tiny-world",
     "gpt-library-docs",
+    "gpt-in-context",
 }
 PROMISED_EXPERIMENTS = {
     "adding-problem",
@@ -37,6 +38,9 @@ PROMISED_EXPERIMENTS = {
     "ulmfit",
     "gpt-fine-tuning",
     "gpt-auxiliary",
+    "in-context-emergence",
+    "scaling",
+    "sparse-attention",
 }
 G2P = sorted(name for name in PROMISED_CHECKPOINTS if name.startswith("g2p"))
 
