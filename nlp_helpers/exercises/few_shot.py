@@ -13,6 +13,7 @@ from nlp_helpers.data.in_context import Demonstrations, LabelTask, demonstration
 from nlp_helpers.exercises.harness import Case, Exercise, compare, format_value
 from nlp_helpers.exercises.hints import hints_for, results_of
 from nlp_helpers.exercises.small_models import Remembered, random_tokens, small_gpt
+from nlp_helpers.explorables.quiz import Question
 from nlp_helpers.induction import label_accuracy
 from nlp_helpers.models.scaled_dot_product import attention_weights, banded_mask, causal_mask
 
@@ -740,3 +741,98 @@ def check_few_shot_accuracy(answer) -> None:
         ],
         unchanged=_few_shot_accuracy_with_the_bug,
     )
+
+
+QUIZ = [
+    Question(
+        "GPT-3 answers few-shot. How have its weights been changed for the task?",
+        [
+            "By one gradient step for each of the demonstrations",
+            "Not at all: the demonstrations are a part of the text",
+            "Only those of the last layer have been fitted to them",
+            "By an update that is undone again after the answer",
+        ],
+        1,
+        [
+            "That would be fine-tuning with few examples. Nothing is differentiated here.",
+            "The text in front of the question is all that differs. The chapter takes a "
+            "fingerprint of the weights before and after.",
+            "GPT-1 gets a new layer and trains all weights; few-shot prompting does neither.",
+            "There is no update, so there is nothing to undo.",
+        ],
+    ),
+    Question(
+        "A head of the second layer attends, from *plum*, to the label that stood after *pear*. "
+        "What must have happened before, in the first layer?",
+        [
+            "The label's place has taken over what class of word stood before it",
+            "The word pear has looked ahead at the label that follows it",
+            "The word plum has looked at all the labels, and taken their mean",
+            "Nothing: the second layer sees words and labels by itself",
+        ],
+        0,
+        [
+            "Then the label's key says fruit, and the query of plum can find it. That is the "
+            "previous-token head.",
+            "The mask forbids to look ahead; pear comes before its label.",
+            "A mean of all labels does not say which of them belongs to fruits.",
+            "A label's own vector does not know which word stood before it. Without the first "
+            "layer's head that looks back, nothing was left of the accuracy.",
+        ],
+    ),
+    Question(
+        "A network was trained on demonstrations whose labels are the same in every sequence. "
+        "It now reads a sequence with other labels. What does it answer?",
+        [
+            "The labels of this sequence, after one or two demonstrations",
+            "Words in place of labels, since the labels are out of place",
+            "The labels that it has learned by heart in training",
+            "All 32 labels with the same probability, as it cannot know",
+        ],
+        2,
+        [
+            "It would have to look them up, and training never asked for that.",
+            "It has learned well enough that a label comes after a word.",
+            "Its weights say which label a class has. Whether a network learns in its context "
+            "is decided by the data, too.",
+            "It is sure of its answer. It is sure of the wrong one.",
+        ],
+    ),
+    Question(
+        "The loss of a family of models follows a power law with the exponent 0.1. "
+        "One model has a hundred times as many weights as another. What is its loss?",
+        [
+            "A hundredth of the other's, since the loss is inversely proportional",
+            "A tenth of the other's, since the square root of 100 is 10",
+            "About 10 % less, since the exponent is 0.1",
+            "About 37 % less, since 100 to the power of -0.1 is 0.63",
+        ],
+        3,
+        [
+            "That would be an exponent of 1.",
+            "That would be an exponent of 0.5.",
+            "That would be the loss of a model about three times as large.",
+            "Each factor of 10 multiplies the loss by 0.79; two of them make 0.63.",
+        ],
+    ),
+    Question(
+        "A model of four layers has banded attention with a band of 16 in each. How far back "
+        "can it look from a position?",
+        [
+            "15 positions: beyond that every layer's mask is 0",
+            "60 positions: each layer carries it another 15 back",
+            "To the first token: the residual road has no mask",
+            "64 positions: four layers times a band of 16",
+        ],
+        1,
+        [
+            "One layer sees 15 back. But the position that it looks at has looked back itself, in "
+            "the layer below.",
+            "A band of 16 holds the position itself and 15 before it, and the layers add up. "
+            "Dense layers in between lift the limit.",
+            "The residual road stays in its own position. Only attention moves something from one "
+            "position to another.",
+            "The position itself is one of the 16, so a layer reaches 15 back.",
+        ],
+    ),
+]

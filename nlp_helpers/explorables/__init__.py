@@ -10,9 +10,12 @@ positional_encoding  PositionalEncoding: sinusoidal positions as a heat map, a c
 attention_heads      AttentionHeads: the weights of every layer and head of a Transformer
 sense_map            SenseMap: where a word's occurrences lie in a mixture of layers, by sense
 next_token           NextToken: what temperature, top-k and top-p leave of a model's distribution
+shots                Shots: what a model says after 0, 1, 2, ... demonstrations, where it looks
+scaling_plot         ScalingPlot: the loss against size or compute, a power law by the reader
 quiz                 Quiz, Question: multiple choice with an explanation for every option
 
 attention_items      AttentionItems: what Alignment and AttentionHeads share
+shots_items          from a model and a sequence of demonstrations to an item of Shots
 color_scale          the book's colour maps and numbers in the form that pages read
 
 `common.js` is put in front of every module, `attention.js` also of those of attention weights;

@@ -21,6 +21,7 @@ from nlp_helpers.explorables.beam_tree import hypotheses, per_token, probability
 from nlp_helpers.explorables.gate_traces import label
 from nlp_helpers.explorables.gradient_lag import gradient_norms
 from nlp_helpers.explorables.hello_stepper import forward
+from nlp_helpers.scaling import fit_power_law
 from tests.book import browser_checks
 from tests.book.browser_checks import Watch, axe_violations, find_axe, too_wide, visit
 from tests.book.built_site import pages_of, served
@@ -778,6 +779,65 @@ def test_next_token_by_mouse_and_keyboard(chapter):
     draw.focus()
     chapter.keyboard.press("Enter")
     expect(part.locator(".nlpx-nt-batch").first.locator("li")).to_have_count(1)
+
+
+@only_in("06b")
+def test_shots_by_mouse_and_keyboard(chapter):
+    part, state = explorable(chapter, "shots"), state_of(chapter, "shots")
+    slider, said = part.get_by_role("slider", name="Shots"), part.locator(".nlpx-status")
+    part.get_by_label("Question").select_option(index=2)
+
+    def shows(k: int, model: int) -> None:
+        said_at_k = state["items"][2]["predictions"][model][k]
+        expect(said).to_contain_text(f"{k} shot{'s' * (k != 1)}: the model says")
+        expect(said).to_contain_text(said_at_k["labels"][0])
+        bars = part.locator(".nlpx-sh-bars tbody tr [data-value]")
+        shown = [float(bars.nth(i).get_attribute("data-value")) for i in range(5)]
+        np.testing.assert_allclose(shown, said_at_k["probabilities"], atol=1e-9)
+        expect(part.locator(".nlpx-sh-pair [data-place]")).to_have_count(2 * k)
+
+    for key, k in (("Home", 0), ("ArrowRight", 1), ("End", 8)):
+        slider.focus()
+        chapter.keyboard.press(key)
+        shows(k, 0)
+    part.get_by_role("button", name="One shot fewer").click()
+    shows(7, 0)
+    part.get_by_role("radio", name=state["models"][1], exact=True).check(force=True)
+    shows(7, 1)
+    part.get_by_role("checkbox", name="Show the classes").check(force=True)
+    expect(part.locator(".nlpx-sh-same").first).to_be_visible()
+
+
+@only_in("06b")
+def test_scaling_plot_by_mouse_and_keyboard(chapter):
+    part, state = explorable(chapter, "scaling-plot"), state_of(chapter, "scaling-plot")
+    measures = part.locator(".nlpx-sp-measures td")
+    runs = state["runs"]
+    longest = max(run["characters"] for run in runs)
+    points = [run for run in runs if run["characters"] == longest]
+    points.sort(key=lambda run: run["weights"])
+
+    def agrees(kept: list[dict], floor: float) -> None:
+        losses = [run["loss"] - floor for run in kept]
+        law = fit_power_law([run["weights"] for run in kept], losses)
+        expect(measures.first).to_have_attribute("data-value", re.compile(r"\d"))
+        expect(part.locator(".nlpx-status")).to_contain_text(f"{law.exponent:.3f}")
+        assert float(measures.first.get_attribute("data-value")) == pytest.approx(law.exponent)
+        low, high = map(float, measures.nth(1).get_attribute("data-value").split())
+        assert (low, high) == pytest.approx(law.interval)
+
+    part.locator(".nlpx-sp-points input").first.press("Space")
+    first = int(part.locator(".nlpx-sp-points input").first.get_attribute("data-run"))
+    agrees([run for run in points if run != runs[first]], 0.0)
+    part.get_by_role("button", name="All points into the fit").click()
+    agrees(points, 0.0)
+    part.get_by_label("Floor").fill("0.50")
+    agrees(points, 0.5)
+    part.get_by_label("Ask the law at").focus()
+    chapter.keyboard.press("End")
+    expect(part.locator(".nlpx-sp-caution")).to_contain_text("3")
+    part.get_by_label("compute", exact=True).check(force=True)
+    expect(part.locator(".nlpx-status")).to_contain_text("operations")
 
 
 @every_chapter

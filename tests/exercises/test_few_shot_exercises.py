@@ -15,6 +15,8 @@ from nlp_helpers.models.gpt_config import GPT3_SIZES
 from nlp_helpers.prompting import continuation_log_probs
 from tests.exercises.judging import (
     assert_crashes_are_explained,
+    assert_length_tells_nothing,
+    assert_quiz,
     assert_right_and_not_attempted,
     verdict,
 )
@@ -497,3 +499,24 @@ def test_a_small_model_shows_every_place_and_token():
     model = small_gpt(11)
     logits = model(torch.zeros(1, 12, dtype=torch.long))[0]
     assert torch.cdist(logits, logits)[~torch.eye(12, dtype=torch.bool)].min() > 0.01
+
+
+def test_the_quiz():
+    assert_quiz("quiz-few-shot", few_shot.QUIZ)
+    assert_length_tells_nothing(few_shot.QUIZ)
+
+
+def test_what_the_quiz_says_of_a_power_law():
+    assert pytest.approx(0.79, abs=0.005) == 10**-0.1
+    assert pytest.approx(0.63, abs=0.005) == 100**-0.1
+    assert pytest.approx(0.9, abs=0.005) == 3**-0.1
+
+
+def test_what_the_quiz_says_of_bands():
+    model = small_gpt(5, n_layers=4, max_len=80, attention="banded", band=16)
+    tokens = torch.zeros(1, 80, dtype=torch.int64)
+    x = (model.tokens(tokens) + model.positions.weight).detach().requires_grad_()
+    hidden = model.stack.run(x, model.masks(80, 80))[0]
+    hidden[0, -1].sum().backward()
+    reached = x.grad[0].abs().sum(dim=1) > 0
+    assert reached.nonzero().min().item() == 79 - 60

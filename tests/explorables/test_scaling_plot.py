@@ -941,6 +941,21 @@ def test_a_phone_needs_no_sideways_scrolling(open_page, plot, width):
     page.wait_for_function("document.querySelector('.nlpx-sp-chart').clientWidth > 450")
 
 
+@pytest.mark.parametrize("width", [320, 360, 480, 600, 760, 1000])
+def test_reading_a_run_moves_nothing(open_page, width):
+    """What moves between the button's going down and up loses the click."""
+    plot = ScalingPlot(RUNS, axis="compute", excluded=FRONTIER[-4:])
+    page = open_page(plot.to_html(), width=width)
+    tops = set()
+    for k in FRONTIER:
+        box(page, k).focus()
+        tops.add(page.locator(".nlpx-sp-legend").evaluate("node => node.offsetTop"))
+    assert page.locator(".nlpx-sp-reading").inner_text().endswith("Taken out of the fit.")
+    page.evaluate("document.activeElement.blur()")
+    tops.add(page.locator(".nlpx-sp-legend").evaluate("node => node.offsetTop"))
+    assert len(tops) == 1
+
+
 @pytest.mark.parametrize("width", [360, 900])
 def test_a_later_explorable_does_not_change_its_look(open_page, plot, width):
     boxes = []
