@@ -39,7 +39,7 @@ data/            what the models read
     vocabulary.py    tokens <-> ids
     batches.py       (tokens, targets) batches for language models
     windows.py       (tokens, targets) windows of one long text, at random places or side by side
-    in_context.py    demonstrations: words, each with a label that the sequence decides (chapter 06b)
+    in_context.py    demonstrations: words, and labels that the sequence decides (chapter 06b)
     gpt_inputs.py    labelled examples as rows of tokens: the four transforms of GPT-1 (chapter 06)
     adding.py        the adding problem (chapter 02)
     cmudict.py       English words and their pronunciations (chapter 03)

@@ -777,7 +777,7 @@ QUIZ = [
             "The mask forbids to look ahead; pear comes before its label.",
             "A mean of all labels does not say which of them belongs to fruits.",
             "A label's own vector does not know which word stood before it. Without the first "
-            "layer's head that looks back, nothing was left of the accuracy.",
+            "layer's head that looks back, no label of a new pair was found any more.",
         ],
     ),
     Question(
@@ -795,7 +795,7 @@ QUIZ = [
             "It has learned well enough that a label comes after a word.",
             "Its weights say which label a class has. Whether a network learns in its context "
             "is decided by the data, too.",
-            "It is sure of its answer. It is sure of the wrong one.",
+            "It has learned that one label is right for each class, and it has no reason to doubt.",
         ],
     ),
     Question(

@@ -256,7 +256,7 @@ function render({ model, el }) {
         make("span", { class: "nlpx-number", "data-value": value }, fixed(value))));
     legend.replaceChildren(...models.map((name, i) => entry(lineSample(
       `nlpx-sh-model${i === m ? " nlpx-sh-chosen" : ""}`, i), name, accuracies[i][k], i === m)),
-    ...(ideal ? [entry(lineSample("nlpx-sh-ideal"), "best possible", ideal[k])] : []),
+    ...(ideal ? [entry(lineSample("nlpx-sh-ideal"), "knows the classes", ideal[k])] : []),
     entry(lineSample("nlpx-reference"), "chance", chance));
   }
 

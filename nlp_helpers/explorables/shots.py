@@ -128,7 +128,7 @@ class Shots(Explorable):
             for m, model in enumerate(self.models)
         )
         columns = self.accuracies if self.ideal is None else [*self.accuracies, self.ideal]
-        names = self.models if self.ideal is None else [*self.models, "best possible"]
+        names = self.models if self.ideal is None else [*self.models, "knows the classes"]
         rows = [
             [f"{k}", *(f"{value:.2f}" for value in row), f"{self.chance:.2f}"]
             for k, row in enumerate(zip(*columns, strict=True))

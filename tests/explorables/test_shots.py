@@ -286,14 +286,14 @@ def test_without_scripts_it_is_tables(shots, open_page):
         for k, (a, b, c) in enumerate(zip(*shots.accuracies, shots.ideal, strict=True))
     )
     assert (
-        f"Share of right labels over many sequences shots {MODELS[0]} {MODELS[1]} best possible "
-        f"chance {rows}"
+        f"Share of right labels over many sequences shots {MODELS[0]} {MODELS[1]} "
+        f"knows the classes chance {rows}"
     ) in text
     page = open_page(shots.to_html(), scripts=False, width=360)
     assert page.locator("table:visible").count() == 3
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     without = Shots(ITEMS, ACCURACIES, chance=CHANCE, item=2).fallback_html()
-    assert "best possible" not in without
+    assert "knows the classes" not in without
     assert f"belongs to {ITEMS[2]['query']}?" in without
 
 
@@ -509,7 +509,7 @@ def check_page(page, shots, item, k, model, classes) -> None:
     named = zip(shots.models, shots.accuracies, strict=True)
     assert legend == [
         *(f"{name}: {written(values[k])}" for name, values in named),
-        f"best possible: {written(shots.ideal[k])}", f"chance: {written(shots.chance)}",
+        f"knows the classes: {written(shots.ideal[k])}", f"chance: {written(shots.chance)}",
     ]  # fmt: skip
     assert page.locator(".nlpx-sh-cursor").get_attribute("data-shots") == str(k)
     chosen = page.locator("g.nlpx-sh-chosen")
