@@ -794,7 +794,7 @@ def test_shots_by_mouse_and_keyboard(chapter):
         bars = part.locator(".nlpx-sh-bars tbody tr [data-value]")
         shown = [float(bars.nth(i).get_attribute("data-value")) for i in range(5)]
         np.testing.assert_allclose(shown, said_at_k["probabilities"], atol=1e-9)
-        expect(part.locator(".nlpx-sh-pair [data-place]")).to_have_count(2 * k)
+        expect(part.locator(".nlpx-sh-pair [data-place]")).to_have_count(2 * k + 1)
 
     for key, k in (("Home", 0), ("ArrowRight", 1), ("End", 8)):
         slider.focus()
