@@ -82,6 +82,7 @@ explorables/     interactive figures that also work in the static page, without 
     attention_mask.py, positional_encoding.py, attention_heads.py, sense_map.py
     next_token.py, shots.py, scaling_plot.py
     attention_items.py  what alignment and attention_heads share
+    shots_items.py   from a model and demonstrations to an item of shots
     color_scale.py   colours of a map for the page
 exercises/       check_... functions: "not attempted", "correct", or a hint
     harness.py, hints.py  how a check reports; which usual error a wrong answer holds
