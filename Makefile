@@ -29,9 +29,10 @@ book: $(BOOK_DONE) ## render the book into _build/html
 	@echo "Open it:      file://$(CURDIR)/$(HTML)/index.html"
 	@echo "or serve it:  $(BIN)/python -m http.server --directory $(HTML) 8000   and visit http://localhost:8000"
 
-# Two processes with one thread each are quicker than one with two; a file's tests stay together.
+# Two processes with one thread each are quicker than one with two. A file's tests stay together,
+# and files come in their order, in which the longest (the browser's) are among the first.
 test: $(BOOK_DONE) $(BROWSER_DONE) ## install what the tests need, then run all of them
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_OPTIONS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
 
 lab: $(INSTALLED) ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks
