@@ -53,7 +53,7 @@ def test_a_choice_is_worth_all_its_texts_together():
     assert answer_by_prompt(model, encode, "ca", {"one": ["b"], "other": ["c"]}) == "one"
     split = {"one": ["ba"], "other": ["cab", "cac"]}  # 0.6 against 0.4 * (0.6 + 0.4)
     assert answer_by_prompt(model, encode, "a", split) == "one"
-    split = {"one": ["bab"], "other": ["bac", "ca"]}  # 0.36 against 0.24 + 0.4
+    split = {"one": ["bab"], "other": ["bac", "cab"]}  # 0.36 against 0.24 + 0.24
     assert answer_by_prompt(model, encode, "a", split) == "other"
     # the start decides what follows an empty prompt
     assert answer_by_prompt(model, encode, "", {"x": ["a"], "y": ["b"]}, start=[2]) == "x"

@@ -879,8 +879,9 @@ def test_without_javascript_the_explorables_are_tables(new_page, homes, name):
             assert part.locator("summary:visible").count() >= 1
         else:
             expect(part.locator("table").first).to_be_visible()
-            shown = " ".join(part.locator("table").all_inner_texts())
-            assert len(numbers(shown)) >= 12
+            shown = [len(numbers(text)) for text in part.locator("table").all_inner_texts()]
+            assert shown[0] >= 9
+            assert max(shown) >= 12
     assert page.locator(".nlpx-live").count() == 0
     width = page.locator("html").bounding_box()["width"]
     boxes = [box.bounding_box() for box in page.locator(".bd-article > *, .nlpx-fallback").all()]
