@@ -14,6 +14,11 @@ from nlp_helpers.models.attention import MultiHeadAttention
 from nlp_helpers.models.torch_weights import layer_from_torch
 from nlp_helpers.models.transformer_config import StackConfig
 
+ACTIVATIONS = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),
+}
 Pair = tuple[Tensor, Tensor]  # keys and values, both [batch, heads, time, d_k]
 
 
@@ -31,11 +36,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.inner = nn.Linear(config.d_model, config.d_ff)
         self.outer = nn.Linear(config.d_ff, config.d_model)
-        self.activation = {
-            "relu": F.relu,
-            "gelu": F.gelu,
-            "gelu_tanh": partial(F.gelu, approximate="tanh"),
-        }[config.activation]
+        self.activation = ACTIVATIONS[config.activation]
         for linear in (self.inner, self.outer):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
