@@ -12,10 +12,13 @@ sense_map            SenseMap: where a word's occurrences lie in a mixture of la
 next_token           NextToken: what temperature, top-k and top-p leave of a model's distribution
 shots                Shots: what a model says after 0, 1, 2, ... demonstrations, where it looks
 scaling_plot         ScalingPlot: the loss against size or compute, a power law by the reader
+masking              Masking: which places a masked language model is asked for, draw by draw
+masked_word          MaskedWord: what could stand at a masked place, read from both sides or one
 quiz                 Quiz, Question: multiple choice with an explanation for every option
 
 attention_items      AttentionItems: what Alignment and AttentionHeads share
 shots_items          from a model and a sequence of demonstrations to an item of Shots
+masked_word_items    from models' probabilities at the places of a sentence to an item of MaskedWord
 color_scale          the book's colour maps and numbers in the form that pages read
 
 `common.js` is put in front of every module, `attention.js` also of those of attention weights;
