@@ -2,7 +2,7 @@
 
 The JSON holds what the model is (`kind`, `config`, `vocabulary`), how it was made (`training`:
 seed, steps, data and its hash) and what it reached (`metrics`), and two hashes: of the weights,
-and of what the model is. Official weights of ELMo and GPT-2 come as their authors' files.
+and of what the model is. Official weights of ELMo, GPT-2 and BERT come as their authors' files.
 """
 
 import functools
@@ -18,13 +18,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
+from nlp_helpers.bert_files import open_bert
 from nlp_helpers.data.bpe import ByteLevelBPE
 from nlp_helpers.data.tokenizers import CharTokenizer
 from nlp_helpers.data.vocabulary import Vocab
+from nlp_helpers.data.wordpiece import WordPiece
 from nlp_helpers.elmo_files import read_elmo
 from nlp_helpers.files import write_whole
 from nlp_helpers.gpt_files import open_gpt2
 from nlp_helpers.models.attention import AdditiveAttention, GeneralAttention
+from nlp_helpers.models.bert import BERT, BERTForPreTraining
+from nlp_helpers.models.bert_config import BERTConfig
 from nlp_helpers.models.elmo import ELMo
 from nlp_helpers.models.elmo_config import ELMoConfig
 from nlp_helpers.models.gpt import GPT
@@ -58,8 +62,10 @@ class Checkpoint:
     source_vocab: Vocab | None = None
 
     @functools.cached_property
-    def tokenizer(self) -> CharTokenizer | ByteLevelBPE:
-        """Text <-> ids: byte-pair encoding where the JSON has merges, else characters."""
+    def tokenizer(self) -> CharTokenizer | ByteLevelBPE | WordPiece:
+        """Text <-> ids: WordPiece for BERT, byte-pair encoding with merges, else characters."""
+        if self.info["kind"] == "bert":
+            return WordPiece(self.info["vocabulary"])
         if "merges" in self.info:
             return bpe_of(self.info)
         return CharTokenizer(self.vocab)
@@ -113,12 +119,18 @@ def build_gpt(config: dict) -> GPT:
     return GPT(GPTConfig(**config))
 
 
+def build_bert(config: dict) -> BERTForPreTraining:
+    """A BERT of chapter 07 with its two heads; `config` names the fields of `BERTConfig`."""
+    return BERTForPreTraining(BERTConfig(**config))
+
+
 BUILDERS: dict[str, Callable[[dict], nn.Module]] = {
     "char-lm": build_char_lm,
     "seq2seq": build_seq2seq,
     "transformer": build_transformer,
     "elmo": build_elmo,
     "gpt": build_gpt,
+    "bert": build_bert,
 }
 
 
@@ -203,6 +215,38 @@ def load_gpt2(folder_or_name: Path | str) -> tuple[GPT, ByteLevelBPE]:
         TypeError: neither a path nor a string.
     """
     return open_gpt2(folder_or_name)
+
+
+def load_bert(folder_or_name: Path | str, lower_case: bool | None = None) -> tuple[BERT, WordPiece]:
+    """A BERT and its tokenizer, from a folder or by name, the model in eval mode and float32.
+
+    Source: Devlin et al. 2019; the layout of Hugging Face's files, see `bert_files`.
+
+    Args:
+        folder_or_name: a folder with config.json, model.safetensors and vocab.txt (or
+            tokenizer.json, which newer versions of transformers write in its place), or
+            "bert-tiny" (18 MB: 2 layers of width 128, from Turc et al. 2019),
+            "bert-base-uncased", "bert-base-cased" (0.4 GB each) or "bert-large-uncased" (1.3 GB).
+            A model by name is downloaded once, into the cache folder (`NLP_HELPERS_CACHE`),
+            checked by its SHA-256 each time, and needs no network again.
+        lower_case: whether the tokenizer puts text in lower case; None: as tokenizer_config.json
+            says, and where there is none, yes.
+
+    Shape:
+        model(tokens [batch, time], segments, mask) gives hidden [batch, time, d_model] and pooled
+        [batch, d_model], None where the files have no pooler; tokenizer.encode(text, pair) gives
+        ids and segments, two lists. Heads in the files are left aside.
+
+    Raises:
+        FileNotFoundError: a file that the folder lacks.
+        ValueError: neither a folder nor a known name (they are listed); files that are damaged
+            or do not fit each other, such as weights of another width than the configuration
+            says; a model that is not a BERT, such as a RoBERTa, or has an option that ours does
+            not have.
+        RuntimeError: a download that failed, or a cache folder that cannot be used.
+        TypeError: neither a path nor a string, a lower_case that is none of its three values.
+    """
+    return open_bert(folder_or_name, lower_case)
 
 
 def description_sha256(info: dict) -> str:

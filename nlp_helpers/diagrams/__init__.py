@@ -9,6 +9,9 @@ transformer_attention  query, key and value as matrices, heads, masks (04)
 elmo                   words in context, character CNN, biLM, mixture of layers, ULMFiT (05)
 gpt                    decoder only, training, inputs of tasks, key-value cache, merges (06)
 shots                  ways to ask: fine-tuning or demonstrations; an induction circuit (06b)
+bert                   BERT's input, the reach of ELMo, GPT and BERT, why words are masked (07)
+bert_tasks             both tasks of pre-training, the four shapes of fine-tuned tasks (07)
+bert_masks             XLNet's permutation masks, what BERT's masking replaces (07)
 
 The number in brackets is the chapter's.
 """

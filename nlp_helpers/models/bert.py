@@ -10,7 +10,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from nlp_helpers.checks import check_bool_tensor, check_int, check_shapes, check_tokens
+from nlp_helpers.checks import (
+    check_bool_tensor,
+    check_int,
+    check_number,
+    check_shapes,
+    check_tokens,
+)
 from nlp_helpers.models.bert_config import BERTConfig
 from nlp_helpers.models.bert_layers import MLMHead, check_segments, initialize
 from nlp_helpers.models.bert_weights import bert_from_huggingface, head_from_huggingface
@@ -133,7 +139,8 @@ class BERTTask(nn.Module):
 
     Raises:
         ValueError: n_outputs below 1, a dropout out of range; inputs as `BERT`.
-        TypeError: not a `BERT`, an n_outputs that is not an int; inputs as `BERT`.
+        TypeError: not a `BERT`, an n_outputs that is not an int, a dropout that is no number;
+            inputs as `BERT`.
     """
 
     pooled = False  # whether the task reads the pooled vector
@@ -143,6 +150,8 @@ class BERTTask(nn.Module):
         if not isinstance(bert, BERT):
             raise TypeError(f"bert must be a BERT, got {type(bert).__name__}")
         check_int("n_outputs", n_outputs)
+        if dropout is not None:
+            check_number("dropout", dropout, 0, 1, open_high=True)
         self.bert = with_pooler(bert) if self.pooled else without_pooler(bert)
         self.dropout = nn.Dropout(bert.config.dropout if dropout is None else dropout)
         self.output = nn.Linear(bert.config.d_model, n_outputs)

@@ -12,72 +12,19 @@ from torch import Tensor, nn
 
 from nlp_helpers.checks import check_int
 from nlp_helpers.models.bert_config import BERTConfig
+from nlp_helpers.models.bert_names import (
+    ACTIVATIONS,
+    BODY,
+    BUFFERS,
+    DEFAULT_SIZES,
+    HEADS,
+    OLD,
+    PREDICTIONS,
+    SIZES,
+    SUPPORTED,
+    tensor_names,
+)
 from nlp_helpers.models.transformer_config import check_name
-
-ACTIVATIONS = {  # theirs -> ours
-    "gelu": "gelu",
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "relu": "relu",
-}
-SIZES = {  # ours -> theirs
-    "vocab_size": "vocab_size",
-    "d_model": "hidden_size",
-    "n_layers": "num_hidden_layers",
-    "n_heads": "num_attention_heads",
-    "d_ff": "intermediate_size",
-    "max_len": "max_position_embeddings",
-    "n_segments": "type_vocab_size",
-}
-DEFAULT_SIZES = {"max_position_embeddings": 512, "type_vocab_size": 2}
-# Options that would make another function: name -> the value that ours has.
-SUPPORTED = {
-    "is_decoder": False,
-    "add_cross_attention": False,
-    "position_embedding_type": "absolute",
-}
-EMBEDDINGS = {
-    "word_embeddings": "tokens",
-    "position_embeddings": "positions",
-    "token_type_embeddings": "segments",
-}
-LAYER = {  # theirs -> ours, inside a layer
-    "attention.self.query": "attention.W_Q",
-    "attention.self.key": "attention.W_K",
-    "attention.self.value": "attention.W_V",
-    "attention.output.dense": "attention.W_O",
-    "attention.output.LayerNorm": "attention_norm.norm",
-    "intermediate.dense": "feed_forward.inner",
-    "output.dense": "feed_forward.outer",
-    "output.LayerNorm": "feed_forward_norm.norm",
-}
-BODY = ("embeddings.", "encoder.", "pooler.")
-BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")  # 0, 1, 2 ... and zeros
-OLD = {".LayerNorm.gamma": ".LayerNorm.weight", ".LayerNorm.beta": ".LayerNorm.bias"}
-PREDICTIONS = "cls.predictions"
-HEADS = {  # ours -> the names of their tensors, and of ours
-    "BERTForPreTraining": {
-        f"{PREDICTIONS}.transform.dense.weight": "mlm.linear.weight",
-        f"{PREDICTIONS}.transform.dense.bias": "mlm.linear.bias",
-        f"{PREDICTIONS}.transform.LayerNorm.weight": "mlm.norm.weight",
-        f"{PREDICTIONS}.transform.LayerNorm.bias": "mlm.norm.bias",
-        f"{PREDICTIONS}.bias": "mlm.bias",
-        "cls.seq_relationship.weight": "nsp.weight",
-        "cls.seq_relationship.bias": "nsp.bias",
-    },
-    "BERTForSequenceClassification": {
-        "classifier.weight": "output.weight",
-        "classifier.bias": "output.bias",
-    },
-    "BERTForQuestionAnswering": {
-        "qa_outputs.weight": "output.weight",
-        "qa_outputs.bias": "output.bias",
-    },
-    "BERTForTokenClassification": {
-        "classifier.weight": "output.weight",
-        "classifier.bias": "output.bias",
-    },
-}
 
 
 def bert_from_huggingface(cls: type, module: nn.Module):
@@ -93,26 +40,27 @@ def bert_from_huggingface(cls: type, module: nn.Module):
 
 
 def head_from_huggingface(cls: type, bert_class: type, module: nn.Module):
-    """A `BertFor...` -> ours of the same name, `cls`, in its dtype and mode.
+    """A `BertFor...` -> ours of the same name, `cls` or its base, in its dtype and mode.
 
     Raises:
         TypeError: another kind of module than the one of that name.
         ValueError: as `bert_from_tensors`; an output matrix that is not the token embedding.
     """
-    check_kind(module, cls.__name__.replace("BERT", "Bert"))
+    kind = next(base.__name__ for base in cls.__mro__ if base.__name__ in HEADS)
+    check_kind(module, kind.replace("BERT", "Bert"))
     tensors = module.state_dict()
     body = bert_from_tensors(bert_class, module.config.to_dict(), tensors)
-    names = HEADS[cls.__name__]
+    names = HEADS[kind]
     check_tied(tensors)
     check_names({k: v for k, v in tensors.items() if not k.startswith("bert.")}, names, "head")
     with torch.random.fork_rng(devices=[]):  # as the weights are overwritten
-        if cls.__name__ == "BERTForPreTraining":
+        if kind == "BERTForPreTraining":
             ours = cls(body.config)
             ours.bert = body
+        elif kind == "BERTForQuestionAnswering":
+            ours = cls(body)  # theirs drops nothing before its output, whatever they configure
         else:
-            dropout = getattr(module.config, "classifier_dropout", None)
-            sizes = {} if "qa_outputs.weight" in tensors else {"n_outputs": module.num_labels}
-            ours = cls(body, **sizes) if dropout is None else cls(body, **sizes, dropout=dropout)
+            ours = cls(body, module.num_labels, getattr(module.config, "classifier_dropout", None))
     ours.to(body.tokens.weight)
     copy_tensors(ours, tensors, names)
     return ours.train(module.training)
@@ -149,7 +97,18 @@ def bert_from_tensors(cls: type, config: Mapping, tensors: Mapping[str, Tensor])
             raise ValueError(f"{name} must hold floating-point numbers, got {tensor.dtype}")
     ours.to(reduce(torch.promote_types, (tensor.dtype for tensor in given.values())))
     copy_tensors(ours, given, names)
+    ours.tokens.padding_idx = pad_token(config, ours_config.vocab_size)
     return ours.eval()
+
+
+def pad_token(config: Mapping, vocab_size: int) -> int | None:
+    """Their token for padding, to whose vector the embedding passes no gradient, or None."""
+    token = config.get("pad_token_id", 0)
+    if token is not None:
+        check_int("pad_token_id", token, least=0)
+        if token >= vocab_size:
+            raise ValueError(f"pad_token_id must be below vocab_size={vocab_size}, got {token}")
+    return token
 
 
 def body_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -200,25 +159,11 @@ def refuse_options(config: Mapping) -> None:
     wrong = {k: v for k, v in options.items() if v != SUPPORTED[k]}
     names = ("hidden_dropout_prob", "attention_probs_dropout_prob")
     dropouts = {k: config.get(k, 0.1) for k in names}
-    if len(set(dropouts.values())) > 1:
+    if dropouts[names[0]] != dropouts[names[1]]:
         wrong |= dropouts  # ours has one
     if wrong:
         said = ", ".join(f"{k}={v!r}" for k, v in wrong.items())
         raise ValueError(f"BERT does not support {said}")
-
-
-def tensor_names(config: BERTConfig) -> dict[str, str]:
-    """The name of each official tensor of the body -> the name of ours."""
-    names = {f"embeddings.{theirs}.weight": f"{mine}.weight" for theirs, mine in EMBEDDINGS.items()}
-    pairs = {"embeddings.LayerNorm": "norm"}
-    for i in range(config.n_layers):
-        for theirs, mine in LAYER.items():
-            pairs[f"encoder.layer.{i}.{theirs}"] = f"stack.layers.{i}.{mine}"
-    if config.pooler:
-        pairs["pooler.dense"] = "pooler"
-    for theirs, mine in pairs.items():
-        names |= {f"{theirs}.{part}": f"{mine}.{part}" for part in ("weight", "bias")}
-    return names
 
 
 def check_names(given: Iterable[str], names: Iterable[str], what: str) -> None:

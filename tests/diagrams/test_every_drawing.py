@@ -6,6 +6,7 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from tests.diagrams import (
     layout,
+    test_bert,
     test_elmo,
     test_gates,
     test_gpt,
@@ -23,6 +24,7 @@ DRAWINGS = (
     | test_elmo.DRAWINGS
     | test_gpt.DRAWINGS
     | test_shots.DRAWINGS
+    | test_bert.DRAWINGS
 )
 
 
