@@ -1,4 +1,4 @@
-"""Draw the book's logo, favicon and chapter map as SVG files in book/_static.
+"""Draw the book's logo, favicon, chapter map and timeline as SVG files in book/_static.
 
 Run `python tools/draw_book_art.py` to write them, with `--check` to compare the files with what
 would be written. The output depends on nothing but this file and the book's colours.
@@ -240,6 +240,124 @@ def narrow_map(theme):
     return svg(width, height, "The chapters and what builds on what", DESCRIPTION, body)
 
 
+# ---- the timeline of the epilogue -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of the epilogue: the year and month of its first paper, and what it computes with."""
+
+    names: str
+    year: int
+    month: int | None
+    kinds: tuple[str, ...]
+
+    @property
+    def time(self):
+        """The date as a number of years; the middle of the year where no month is given."""
+        return self.year + ((self.month - 0.5) / 12 if self.month else 0.5)
+
+    @property
+    def date(self):
+        """The date in words, such as "June 2017"."""
+        return f"{MONTHS[self.month]} {self.year}" if self.month else str(self.year)
+
+
+MONTHS = {2: "Feb", 5: "May", 6: "June", 9: "Sept", 10: "Oct", 11: "Nov"}
+MODELS = (
+    Model("RNN", 1990, None, ("state",)),
+    Model("LSTM", 1997, 11, ("state",)),
+    Model("GRU, Seq2Seq", 2014, 6, ("state",)),
+    Model("attention", 2014, 9, ("state", "attention")),
+    Model("Transformer", 2017, 6, ("attention",)),
+    Model("SRU", 2017, 9, ("state",)),
+    Model("ELMo", 2018, 2, ("state",)),
+    Model("GPT-1", 2018, 6, ("attention",)),
+    Model("BERT", 2018, 10, ("attention",)),
+    Model("GPT-2", 2019, 2, ("attention",)),
+    Model("GPT-3", 2020, 5, ("attention",)),
+)
+ENLARGED = 2014  # from this year on the models stand on the second axis
+TIMELINE = (
+    "Twelve models on an axis of time: "
+    + ", ".join(f"{model.names} ({model.date})" for model in MODELS)
+    + ". Green carries a hidden state, blue attends, attention with an encoder does both."
+)
+
+
+def dot(x, y, kinds, theme, radius=6):
+    """A point of time in the colour of what the model computes with; two halves for both."""
+    colours = [{"state": STATE, "attention": ATTENTION}[kind] for kind in kinds]
+    body = [f'<circle cx="{x:g}" cy="{y:g}" r="{radius + 2}" fill="{theme.card}"/>']
+    body.append(f'<circle cx="{x:g}" cy="{y:g}" r="{radius}" fill="{colours[0]}"/>')
+    if len(colours) > 1:
+        d = f"M{x:g} {y - radius:g} a{radius} {radius} 0 0 1 0 {2 * radius} Z"
+        body.append(f'<path d="{d}" fill="{colours[1]}"/>')
+    return body
+
+
+def axis(place, first, last, step, theme):
+    """A line of time from one year to another with ticks; place(time) is a point (x, y)."""
+    (x1, y1), (x2, y2) = place(first), place(last + 0.6)
+    body = [path(f"M{x1:g} {y1:g} L{x2:g} {y2:g}", theme.line, 1.8, marker=None)]
+    for year in range(first, last + 1, step):
+        x, y = place(year)
+        body.append(path(f"M{x:g} {y - 4:g} V{y + 4:g}", theme.line, 1.8, marker=None))
+        body.append(text(x, y + 20, str(year), 13.5, theme.muted, anchor="middle"))
+    return body
+
+
+def timeline_wide(theme):
+    """The timeline for a text column: thirty years above, the last six enlarged below."""
+    left, right, top, low = 24, 916, 62, 206
+
+    def above(time):
+        return left + (right - left) * (time - 1990) / 30.6, top
+
+    def below(time):
+        return left + (right - left) * (time - ENLARGED) / 6.6, low
+
+    x1, x2 = above(ENLARGED)[0], above(2020.6)[0]
+    body = [
+        f'<path d="M{x1:g} {top + 9} H{x2:g} L{right} {low - 62} H{left} Z" '
+        f'fill="{theme.border}" opacity="0.28"/>',
+        *axis(above, 1990, 2020, 5, theme),
+        *axis(below, ENLARGED, 2020, 1, theme),
+    ]
+    for i, model in enumerate(MODELS):
+        x, y = above(model.time)
+        body += dot(x, y, model.kinds, theme)
+        lift = -34
+        if model.year >= ENLARGED:
+            (x, y), lift = below(model.time), (-34 if i % 2 == 0 else 52)
+            stem = f"M{x:g} {y + (-9 if lift < 0 else 26)} V{y + (-14 if lift < 0 else 35)}"
+            body += [path(stem, theme.line, 1.4, marker=None), *dot(x, y, model.kinds, theme)]
+        body.append(text(x, y + lift, model.names, 16, theme.text, weight=700, anchor="middle"))
+        body.append(text(x, y + lift + 16, model.date, 13.5, theme.muted, anchor="middle"))
+    body += legend(left, low + 92, theme, size=15.5, step=204)
+    return svg(940, low + 118, "Twelve models in thirty years", TIMELINE, body)
+
+
+def timeline_narrow(theme):
+    """The timeline for a phone: downwards, 2014 to 2020 to scale, the two older models on top."""
+    x, first, scale = 96, 182, 72
+
+    def place(time):
+        return x, first + scale * (time - ENLARGED)
+
+    body, end = legend(12, 6, theme, size=14, step=190), place(2020.6)[1]
+    body.append(path(f"M{x} 52 V{first - 40}", theme.line, 1.8, marker=None))
+    gap = f"M{x} {first - 36} V{first - 4}"
+    body.append(path(gap, theme.line, 1.8, marker=None).replace("/>", ' stroke-dasharray="2 6"/>'))
+    body.append(path(f"M{x} {first} V{end:g}", theme.line, 1.8, marker=None))
+    for i, model in enumerate(MODELS):
+        y = 72 + 54 * i if model.year < ENLARGED else place(model.time)[1]
+        body += dot(x, y, model.kinds, theme)
+        body.append(text(x - 16, y + 5, model.date, 13.5, theme.muted, anchor="end"))
+        body.append(text(x + 18, y + 5.5, model.names, 16, theme.text, weight=700))
+    return svg(360, round(end) + 10, "Twelve models in thirty years", TIMELINE, body)
+
+
 # ---- logo and favicon -----------------------------------------------------------------------
 
 
@@ -304,6 +422,10 @@ def drawings():
         "chapter_map_dark.svg": wide_map(DARK),
         "chapter_map_narrow.svg": narrow_map(LIGHT),
         "chapter_map_narrow_dark.svg": narrow_map(DARK),
+        "timeline.svg": timeline_wide(LIGHT),
+        "timeline_dark.svg": timeline_wide(DARK),
+        "timeline_narrow.svg": timeline_narrow(LIGHT),
+        "timeline_narrow_dark.svg": timeline_narrow(DARK),
     }
 
 

@@ -8,6 +8,9 @@ from collections.abc import Callable
 
 from nlp_helpers.training import TrainConfig
 from tools import (
+    train_bert,
+    train_bert_ablations,
+    train_bert_tasks,
     train_elmo,
     train_elmo_tasks,
     train_gates,
@@ -44,6 +47,9 @@ def recipes() -> dict[str, Callable[[], None]]:
         **train_gpt_tasks.RECIPES,
         **train_in_context.RECIPES,
         **train_scaling.RECIPES,
+        **train_bert.RECIPES,
+        **train_bert_tasks.RECIPES,
+        **train_bert_ablations.RECIPES,
     }
 
 

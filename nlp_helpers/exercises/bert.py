@@ -200,6 +200,10 @@ def _usual_pieces() -> list[tuple[Callable, str]]:
         (partial(_cut, unknown=lambda pieces, rest: UNK), f"return a list: ['{UNK}']"),
         (lambda *args: " ".join(_pieces(*args)), "return a list of pieces, not one string"),
         (_skipping, whole),
+        (
+            lambda word, vocab: [word if word in vocab else UNK],
+            "a word that is not in the vocabulary is cut into pieces",
+        ),
         (_from_the_end, "go from the beginning of the word to its end"),
         (lambda *args: next(iter(_all_cuts(*args)), [UNK]), greedy),
         (lambda *args: min(_all_cuts(*args), key=len, default=[UNK]), greedy),
@@ -347,9 +351,9 @@ def _usual_segments() -> list[tuple[Callable, str]]:
     padding = "what fills up has segment 0"
     marks = "special tokens have a segment, too: a [SEP] that of the text that it ends"
 
-    def built(of_row: Callable, fill: Callable = lambda pad: 0) -> Callable:
+    def built(of_row: Callable, fill: Callable = lambda pad: 0, more: int = 0) -> Callable:
         def segments(pairs, cls, sep, pad):
-            return _filled([of_row(len(a), len(b)) for a, b in pairs], fill(pad))
+            return _filled([of_row(len(a), len(b)) for a, b in pairs], fill(pad), more=more)
 
         return segments
 
@@ -372,8 +376,8 @@ def _usual_segments() -> list[tuple[Callable, str]]:
             "the first text has segment 0, the second 1: yours have changed places",
         ),
         (built(lambda n, m: [0] * n + [1] * m), marks),
+        (built(lambda n, m: [0] * n + [1] * m, more=3), marks),
         (built(lambda n, m: [0] * (n + 3 + m)), "the second text has segment 1"),
-        (built(right, lambda pad: False), padding),
     ]
 
 
@@ -998,12 +1002,14 @@ def _span_inputs() -> list[tuple]:
     given: list[tuple] = [
         ([0, 5, 2, 6, 1, 4], [1, 6, 5, 1, 3, 2], "..xxx.", 3, 0),
         ([1, 0, 1, 7, 4, 0, 2, 0], [0, 1, 0, 3, 2, 9, 8, 1], "..xxxxx.", 2, 0),
-        ([2, 9, 1, 3, 6, 2, 8, 1], [1, 9, 7, 2, 1, 5, 3, 9], "...xxxx.", 4, 0),
+        ([2, 9, 1, 3, 6, 2, 8, 1], [1, 9, 7, 2, 1, 5, 2, 9], "...xxxx.", 4, 0),
         ([4, 8, 1, 3, 2, 0], [5, 1, 7, 2, 4, 6], "..xxx.", 3, 0),
         ([3, 1, 5, 2, 4, 0], [2, 0, 1, 3, 6, 5], "..xxx.", 3, 7),
         ([3, 1, 2, 4, 1, 0], [6, 0, 1, 3, 2, 5], "..xxx.", 2, -4),
         ([-6, 3, -4, -1, -5, 2], [-7, 4, -2, -6, -3, 1], "..xxx.", 3, 0),
         ([1, 2, 9, 3, 4, 1, 2], [0, 9, 6, 1, 5, 8, 3], "..xxxx.", 3, 0),
+        ([-2, 1, 3, 2, 1, 0], [9, 5, 1, 2, 0, 2], "..xxx.", 2, 3),
+        ([9, 1, 3, 2, 1, 0], [1, 5, 2, 4, 0, 2], "..xxx.", 2, 1),
     ]
     inputs = [
         (torch.tensor(start, dtype=torch.float64), torch.tensor(end, dtype=torch.float64),

@@ -286,10 +286,11 @@ def test_texts_in_any_order_and_as_one_give_the_same_pieces(score):
 
 @pytest.mark.parametrize("score", ["likelihood", "frequency"])
 def test_text_of_training_has_no_unknown_word(score):
-    tokenizer = WordPiece.train(ENGLISH, 600, score)
-    pieces = tokenizer.tokenize(" ".join(ENGLISH))
+    text = " ".join(ENGLISH[:40])
+    tokenizer = WordPiece.train(text, 600, score)
+    pieces = tokenizer.tokenize(text)
     assert "[UNK]" not in pieces
-    assert len(pieces) < 2 * len(BasicTokenizer().words(" ".join(ENGLISH)))
+    assert len(pieces) < 2 * len(BasicTokenizer().words(text))
 
 
 @given(TEXTS)

@@ -24,6 +24,8 @@ PROMISED_CHECKPOINTS = {
     "gpt-tiny-world",
     "gpt-library-docs",
     "gpt-in-context",
+    "bert-tiny-world",
+    "bert-library-docs",
 }
 PROMISED_EXPERIMENTS = {
     "adding-problem",
@@ -41,6 +43,8 @@ PROMISED_EXPERIMENTS = {
     "in-context-emergence",
     "scaling",
     "sparse-attention",
+    "bert-fine-tuning",
+    "bert-ablations",
 }
 G2P = sorted(name for name in PROMISED_CHECKPOINTS if name.startswith("g2p"))
 
