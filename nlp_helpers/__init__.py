@@ -27,6 +27,11 @@ models/          one file per model family, with the names of its paper; no trai
     gpt.py           GPT, pre-LN or post-LN, with its key-value cache (chapter 06)
     gpt_weights.py   from_huggingface: the same weights as GPT-1 or GPT-2 in transformers
     gpt_tasks.py     classification, similarity and multiple choice on top of GPT (chapter 06)
+    bert_config.py   what BERTs vary by number or name; BERT-base, BERT-large; parameters by formula
+    bert.py          BERT, its two heads of pre-training, its heads for tasks (chapter 07)
+    bert_layers.py   the head of the masked language model, how weights start
+    bert_weights.py, bert_names.py  from_huggingface: the same weights as in transformers
+    permutation.py   XLNet's masks of a factorization order (chapter 07)
     text_classifier.py  concat pooling, classifiers over vectors or a language model (chapter 05)
     ngram.py         the n-gram baseline, interpolated modified Kneser–Ney (chapter 01)
 data/            what the models read
@@ -40,6 +45,12 @@ data/            what the models read
     batches.py       (tokens, targets) batches for language models
     windows.py       (tokens, targets) windows of one long text, at random places or side by side
     in_context.py    demonstrations: words, and labels that the sequence decides (chapter 06b)
+    wordpiece.py     BERT's tokenizer: the longest match first (chapter 07)
+    wordpiece_text.py, wordpiece_training.py, wordpiece_files.py  cleaning, learning, vocab.txt
+    masking.py       BERT's masked words: 15 %, then 80/10/10 (chapter 07)
+    sentence_pairs.py  pairs for next-sentence prediction; RoBERTa's rows without it
+    bert_inputs.py   rows of two segments, and batches of pre-training (chapter 07)
+    labelled_inputs.py, answer_spans.py  rows and labels of tasks; the best span of an answer
     gpt_inputs.py    labelled examples as rows of tokens: the four transforms of GPT-1 (chapter 06)
     adding.py        the adding problem (chapter 02)
     cmudict.py       English words and their pronunciations (chapter 03)
@@ -47,10 +58,13 @@ data/            what the models read
     copying.py       the copy task (chapter 04)
     tiny_world.py    generated stories whose truth is known (chapters 05 to 07)
     tiny_world_tasks.py  labelled sets out of them
+    tiny_world_tags.py   sentences with a tag for every word
     tiny_world_words.py, tiny_world_templates.py, tiny_world_forms.py  what they are made of
     sentences.py     batches of sentences, spelled in characters, for the biLM
 training.py      one visible training loop
 lm_losses.py     next-token loss; fine-tuning with an auxiliary language model (chapter 06)
+bert_losses.py   hidden words and next sentences; classes, spans, tags (chapter 07)
+span_metrics.py  exact match and F1 of answers, F1 of named entities
 muon.py          an optimizer: Muon for hidden matrices, AdamW for the rest (chapter 06)
 decoding.py      greedy, sampling and beam search over a step function
 metrics.py       perplexity, bits per token, phoneme and word error rates
@@ -63,6 +77,7 @@ g2p.py           letters to phonemes: write pronunciations with a model, and sco
 pretrained.py    load the shipped checkpoints
 elmo_files.py    an ELMo from, or into, the official options.json and weights.hdf5
 gpt_files.py     GPT-2 from the official files, or by name from the hub
+bert_files.py    BERT from the official files, or by name from the hub
 downloads.py     fetch a file once, checked by its hash
 experiments.py   load the results of runs that are too long for a chapter
 files.py         write a file whole or not at all
@@ -73,20 +88,23 @@ diagrams/        drawings of networks
     base.py          the marks that all drawings share
     recurrent.py, gates.py, seq2seq.py  the drawings of chapters 01, 02 and 03
     transformer.py, transformer_attention.py  the drawings of chapter 04
-    elmo.py, gpt.py  the drawings of chapters 05 and 06
+    elmo.py, gpt.py, shots.py  the drawings of chapters 05 and 06
+    bert.py, bert_tasks.py, bert_masks.py  the drawings of chapter 07
 display.py       show_source: render a class of this package inside a notebook
 benchmarks.py    speeds that make bench has measured, as tables
 explorables/     interactive figures that also work in the static page, without a kernel
     base.py          the base class: state in traitlets, behaviour in one ES module
     hello_stepper.py, gradient_lag.py, gate_traces.py, beam_tree.py, alignment.py, quiz.py
     attention_mask.py, positional_encoding.py, attention_heads.py, sense_map.py
-    next_token.py, shots.py, scaling_plot.py
+    next_token.py, shots.py, scaling_plot.py, masking.py, masked_word.py
     attention_items.py  what alignment and attention_heads share
     shots_items.py   from a model and demonstrations to an item of shots
+    masked_word_items.py  from probabilities to an item of masked_word
     color_scale.py   colours of a map for the page
 exercises/       check_... functions: "not attempted", "correct", or a hint
     harness.py, hints.py  how a check reports; which usual error a wrong answer holds
-    rnn.py, gates.py, seq2seq.py, transformer.py, elmo.py, gpt.py  the checks of chapters 01 to 06
+    rnn.py, gates.py, seq2seq.py, transformer.py, elmo.py, gpt.py, bert.py  the checks of
+                     chapters 01 to 07
     few_shot.py      the checks of chapter 06b
     small_models.py  small GPTs that the checks use
 checkpoints/     trained weights (safetensors), each with a JSON file that says how it was made

@@ -97,13 +97,13 @@ RUNS = {
         tiny_world_documents,
         {"d_model": 128, "n_heads": 4, "n_layers": 4, "max_len": 192},
         pieces=2233,
-        phases=((2_000, 48, 105), (500, 192, 44)),
+        phases=((800, 48, 105), (1_700, 192, 44)),
     ),
     "bert-library-docs": Run(
         library_docs_documents,
         {"d_model": 192, "n_heads": 4, "n_layers": 4, "max_len": 128},
         pieces=2048,
-        phases=((800, 48, 88), (200, 128, 36)),
+        phases=((500, 48, 88), (500, 128, 36)),
     ),
 }
 

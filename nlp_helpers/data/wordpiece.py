@@ -91,7 +91,8 @@ class WordPiece:
     too, if it is written exactly so: "[MASK]" is one piece, "[mask]" three or more.
 
     Pieces, ids and offsets are those of tokenizers 0.23.3 (and transformers 5, which uses it).
-    `BasicTokenizer` says where Google's code differs.
+    Google's code differs in that it cuts special tokens like other text, allows 200 characters
+    in a word, and as `BasicTokenizer` says.
 
     Source: Schuster and Nakajima 2012; Wu et al. 2016, section 4.1; Devlin et al. 2019, section 3.
 
@@ -285,7 +286,7 @@ class WordPiece:
         return [(step.taken, step.begin, step.end) for step in steps]
 
     def tokenize(self, text: str) -> list[str]:
-        """The pieces of a text, as [CLS] and [SEP] are not put around them.
+        """The pieces of a text, without [CLS] and [SEP] around them.
 
         Raises:
             TypeError, ValueError: as in `offsets`.

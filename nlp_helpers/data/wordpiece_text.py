@@ -66,7 +66,7 @@ def category(character: str) -> str:
 
 
 def is_space(character: str) -> bool:
-    """Whether Google's code takes a character for white space (other control characters go)."""
+    """Whether a character is white space to BERT: not so the other control characters."""
     return character in "\t\n\r" or category(character) in ("Zs", "Zl", "Zp")
 
 
@@ -131,7 +131,7 @@ def decompose(characters: Characters) -> Characters:
 
 
 def without_accents(characters: Characters) -> Characters:
-    """Decomposed, and the marks that take no room of their own left out."""
+    """Decomposed, and the marks that take no room of their own (category Mn) left out."""
     return [(c, place) for c, place in decompose(characters) if category(c) != "Mn"]
 
 
@@ -153,9 +153,9 @@ class BasicTokenizer:
     be had back: control characters, white space and, by default, capitals and accents are lost.
 
     This is what tokenizers 0.23.3 does (and transformers 5, which uses it). Google's code differs
-    in three things: lower case comes before the accents and minds the place in the word (a final
-    "Σ" is "ς"); the ideographs from U+2B820 to U+2B91F are apart; and categories are those of
-    Python's version of Unicode.
+    in what English text rarely has: it lowers before it strips accents, and minds the place in
+    the word (a final "Σ" becomes "ς"); it sets the ideographs from U+2B820 to U+2B91F apart too;
+    it keeps private-use characters; and its categories are those of Python's Unicode version.
 
     Source: Devlin et al. 2019, section 3 (the cased and the uncased models); `BasicTokenizer` in
         the released `tokenization.py`.

@@ -80,10 +80,10 @@ class LikelihoodLearner(FrequencyLearner):
 
     The corpus is modelled as pieces drawn one by one, each with its relative frequency. To join
     a and b then raises the log-likelihood, in nats, by
-    count(ab) · log(count(ab) · N / (count(a) · count(b))), give or take count(ab) nats at most,
-    where N counts all pieces: the fraction is how often b follows a, over how often it would by
-    chance. When no gain is above 0, training ends. Of gains that differ by less than one part in
-    10⁹, the first by the rule of `FrequencyLearner` is taken.
+    count(ab) · log(count(ab) · N / (count(a) · count(b))), give or take count(ab) nats at most
+    (for a other than b). N counts all pieces: the fraction is how often b follows a, over how
+    often it would by chance. When no gain is above 0, training ends. Of gains that differ by less
+    than one part in 10⁹, the first by the rule of `FrequencyLearner` is taken.
 
     Source: Schuster and Nakajima 2012, section 3; Wu et al. 2016, section 4.1.
     """

@@ -117,7 +117,7 @@ class MaskedWord(Explorable):
         """Return a table for each sentence and model; but for the chosen sentence, folded away."""
         others = [k for k in range(len(self.items)) if k != self.sentence]
         folded = "".join(
-            f"<details><summary>{(sentence_text(self.items[k]['tokens']))}</summary>"
+            f"<details><summary>{escape(sentence_text(self.items[k]['tokens']))}</summary>"
             f"{self._tables(k)}</details>"
             for k in others
         )

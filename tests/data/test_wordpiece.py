@@ -31,6 +31,7 @@ OPTION = st.sampled_from(OPTIONS)
 @example("".join(SNIPPETS), (False, None, True))
 @example(" ".join(SNIPPETS), (True, None, True))
 @example(" ".join(LONG), (True, False, False))
+@example("a\u302e\U0001d165 é\u302e\u0323\U0001d165", (True, None, True))  # marks change places
 @example("", (True, None, True))
 def test_pieces_ids_and_offsets_are_theirs(text, options):
     ours, theirs, _ = all_three(*options)

@@ -63,6 +63,7 @@ def test_each_character_between_letters_is_treated_as_theirs(options):
 
 @given(TEXTS, st.sampled_from(OPTIONS))
 @example("\u0301\u0323a\u0345\u0334\u0323", (False, True, True))
+@example("a\u302e\U0001d165\u0301é\u302e\u0323\U0001d165", (True, None, True))  # both stay
 @example("ΑΣ ΣΑΣ\u0301 İI", (True, False, True))
 def test_words_are_theirs(text, options):
     assert BasicTokenizer(*options).words(text) == theirs(text, *options)

@@ -515,7 +515,8 @@ WRONG = [
         len(masks[0])).bool(), "looks at each layer alone"),
     (REACH, lambda masks, residual: reach(masks[-1:], residual), "the last layer alone"),
     (REACH, lambda masks, residual: reach(masks[:1], residual), "the first layer alone"),
-    (REACH, lambda masks, residual: [all(row) for row in reach(masks, residual)], "holds"),
+    (REACH, lambda masks, residual: [all(row) for row in reach(masks, residual)],
+     "every pair of an output and an input"),
 ]  # fmt: skip
 
 
@@ -552,7 +553,7 @@ def test_a_result_of_another_type_is_told(capsys, check, _, wrong):
         (PIECES, bert._usual_pieces()),
         (LOSS, bert._usual_losses()[1:]),  # the first is the function as handed out
         (SPAN, [*bert._usual_places(), *bert._usual_borders(), *bert._usual_answers()]),
-        (REACH, [*bert._usual_roads(), *bert._usual_ways()]),
+        (REACH, [*bert._usual_roads(), *bert._usual_ways(), *bert._usual_numbers()]),
     ],
 )
 def test_every_usual_error_gets_its_own_hint(capsys, check, errors):
@@ -634,10 +635,11 @@ RIGHT = [
     (INPUTS, lambda *args: tuple(tuple(map(tuple, part.tolist())) for part in pair_inputs(*args))),
     (INPUTS, lambda t, *rest: pad_rows([pair_row(*pair, *rest[:2]) for pair in t], rest[2])),
     (INPUTS, lambda *args: tuple(list(part) for part in pair_inputs(*args))),
-    (INPUTS, with_mask(lambda tokens, segments, mask, args: np.array(mask))),
+    (INPUTS, with_mask(lambda tokens, segments, mask, args: mask.numpy())),
     (INPUTS, with_segments(right_segments)),
     (INPUTS, lambda *args: (pair_inputs(*args)[0].int(), pair_inputs(*args)[1].to(torch.uint8),
                             pair_inputs(*args)[2])),
+    (INPUTS, lambda *args: dict(zip(bert.INPUT_PARTS, pair_inputs(*args), strict=True))),
     (MASKING, vectorised_mask_row),
     (MASKING, lambda *args: vectorised_mask_row(*args).numpy()),
     (MASKING, lambda *args: tuple(vectorised_mask_row(*args).int())),
@@ -697,6 +699,15 @@ def test_the_part_that_is_wrong_is_named(capsys):
     assert "where ['mask'] is tensor" in out
     out = verdict(capsys, MASKING, masking(rule, lambda asked, t, seen, lot, m: t))
     assert "where ['targets'] is [" in out
+
+
+def test_another_number_of_parts_is_not_asked_to_be_a_dictionary(capsys):
+    for check, answer in ((INPUTS, pair_inputs), (MASKING, mask_row)):
+        for wrong in (
+            lambda *args, right=answer: right(*args)[0],
+            lambda *args, right=answer: right(*args)[1:],
+        ):
+            assert "dictionary" not in verdict(capsys, check, wrong)
 
 
 def test_lots_are_clear_of_the_limits():

@@ -803,7 +803,7 @@ def test_hostile_text_is_shown_as_it_is_written(open_page):
         [image, word, "\u05d0"], {model: [p, p, p]}, pieces, [1, 0, 3], [0, 1, 2], 4
     )
     item = json.loads(json.dumps(item, ensure_ascii=False).replace("\u2423", " "))
-    hostile = MaskedWord([item], [model], reads=["both"], place=1)
+    hostile = MaskedWord([item, item], [model], reads=["both"], place=1)
     page = open_page(hostile.to_html())
     check_page(page, hostile, 0, 1, 0)
     assert part(page, NAME).locator("script, b, i, img").count() == 0
