@@ -23,6 +23,7 @@ FORBIDDEN = {
         "pretrained",
         "elmo_files",
         "gpt_files",
+        "bert_files",
         "downloads",
     ),
     "training": ("models", "data", "plotting", "explorables"),
@@ -40,6 +41,7 @@ FORBIDDEN = {
         "pretrained",
         "elmo_files",
         "gpt_files",
+        "bert_files",
     ),
     "downloads": ("models", "data", "training", "plotting", "explorables", "pretrained"),
 }

@@ -97,7 +97,7 @@ TASKS = {
     "similarity": Task(similarity, "pair", 1),
     "agreement": Task(sentence_task(world.acceptability_examples, WELL_FORMED), "text"),
     "sentiment": Task(sentence_task(world.sentiment_examples, SIGNS), "text"),
-    "library": Task(library, "text", 3, 1e-3, "bert-library-docs", ("test",), 16),
+    "library": Task(library, "text", 3, 3e-4, "bert-library-docs", ("test",), 16),
     "questions": Task(world.question_examples, "span", batch_size=16),
     "entities": Task(tagging_examples, "tags", len(ENTITY_TAGS)),
 }

@@ -804,12 +804,8 @@ class _RememberedBERT:
     """A BERT that computes its logits for each input once."""
 
     def __init__(self, model: BERTForPreTraining):
-        self.model, self.bert, self.mlm_logits, self.nsp = (
-            model,
-            model.bert,
-            model.mlm_logits,
-            model.nsp,
-        )
+        self.model, self.bert = model, model.bert
+        self.mlm_logits, self.nsp = model.mlm_logits, model.nsp
         self.known: dict[str, tuple[Tensor, Tensor]] = {}
 
     def __call__(self, *inputs: Tensor | None) -> tuple[Tensor, Tensor]:
