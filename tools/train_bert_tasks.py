@@ -92,10 +92,10 @@ def paraphrase(n: int, split: str, seed: int) -> list[Example]:
 
 
 TASKS = {
-    "entailment": Task(entailment, "pair", 3),
-    "paraphrase": Task(paraphrase, "pair"),
-    "similarity": Task(similarity, "pair", 1),
-    "agreement": Task(sentence_task(world.acceptability_examples, WELL_FORMED), "text"),
+    "entailment": Task(entailment, "pair", 3, 2e-3),
+    "paraphrase": Task(paraphrase, "pair", 2, 3e-4),
+    "similarity": Task(similarity, "pair", 1, 3e-4),
+    "agreement": Task(sentence_task(world.acceptability_examples, WELL_FORMED), "text", 2, 3e-4),
     "sentiment": Task(sentence_task(world.sentiment_examples, SIGNS), "text"),
     "library": Task(library, "text", 3, 3e-4, "bert-library-docs", ("test",), 16),
     "questions": Task(world.question_examples, "span", batch_size=16),
@@ -263,6 +263,8 @@ GPT_TASKS = {
     ),
     "similarity": train_gpt_tasks.TASKS["similarity"],
 }
+# Chosen as BERT's rates are, for the pre-trained GPT
+GPT_RATES = {"questions": 1e-3, "entities": 1e-3}
 FROM_CHAPTER_06 = {
     "entailment": "accuracy",
     "agreement": "accuracy",
@@ -289,7 +291,7 @@ def gpt_scores(name: str, known: list, tests: dict[str, list], seed: int) -> dic
             )
             for split, found in tests.items()
         }
-    task = TASKS[name]
+    task = replace(TASKS[name], learning_rate=GPT_RATES[name])
     set_seed(seed)
     longer = with_new_tokens(gpt, len(MARKS))
     model = GPTForTokens(longer, task.n_outputs, task.shape == "span")
