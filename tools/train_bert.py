@@ -139,24 +139,24 @@ class Phases:
             yield from itertools.islice(epochs, n_steps)
 
 
-def held_out(run: Run, tokenizer: WordPiece, documents: list, max_len: int) -> list:
-    """Batches of held-out rows, masked once; always with sentence pairs."""
-    rows, labels = rows_of(tokenizer, documents, max_len, Variant(), seed=1)
+def held_out(tokenizer: WordPiece, documents: list, max_len: int, variant=Variant()) -> list:
+    """Batches of held-out rows, masked once."""
+    rows, labels = rows_of(tokenizer, documents, max_len, variant, seed=1)
     pad = tokenizer.special_id("[PAD]")
-    masker = masker_of(tokenizer)
+    masker = masker_of(tokenizer, variant)
     batches = pretraining_batches(rows, labels, masker, 64, pad, seed=1, bucket=True)
     return list(batches)
 
 
 def scores(model: BERTForPreTraining, batches: Sequence) -> dict[str, float]:
-    """Of the words asked for and of the pairs, in the model's eval mode."""
+    """Of the words asked for, and of the pairs where there are some, in the model's eval mode."""
     found = pretraining_scores(model, batches)
-    return {
+    words = {
         "mlm_nats": found.mlm_nll,
         "mlm_perplexity": perplexity(found.mlm_nll),
         "mlm_accuracy": found.mlm_accuracy,
-        "nsp_accuracy": found.nsp_accuracy,
     }
+    return words if found.nsp_accuracy is None else {**words, "nsp_accuracy": found.nsp_accuracy}
 
 
 def fit(run: Run, model: BERTForPreTraining, tokenizer, ids: dict, variant: Variant, seed: int):
@@ -169,7 +169,7 @@ def fit(run: Run, model: BERTForPreTraining, tokenizer, ids: dict, variant: Vari
             rows, labels, masker, n_rows, pad, seed, dynamic=variant.dynamic, bucket=True
         )
         phases.append((n_steps, batches))
-    validation = held_out(run, tokenizer, ids["validation"], run.phases[0][1])
+    validation = held_out(tokenizer, ids["validation"], run.phases[0][1])
 
     def validate(model: BERTForPreTraining) -> float:
         found = scores(model, validation)
@@ -222,7 +222,7 @@ def save(name: str, model: BERTForPreTraining, tokenizer: WordPiece, ids: dict, 
             parameter.copy_(parameter.half())
     run = RUNS[name]
     info["metrics"] = {
-        split: scores(model, held_out(run, tokenizer, documents, run.phases[-1][1]))
+        split: scores(model, held_out(tokenizer, documents, run.phases[-1][1]))
         for split, documents in ids.items()
         if split != "train"
     }

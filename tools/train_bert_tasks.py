@@ -98,7 +98,7 @@ TASKS = {
     "agreement": Task(sentence_task(world.acceptability_examples, WELL_FORMED), "text", 2, 3e-4),
     "sentiment": Task(sentence_task(world.sentiment_examples, SIGNS), "text"),
     "library": Task(library, "text", 3, 3e-4, "bert-library-docs", ("test",), 16),
-    "questions": Task(world.question_examples, "span", batch_size=16),
+    "questions": Task(world.question_examples, "span", 2, 3e-4, batch_size=16),
     "entities": Task(tagging_examples, "tags", len(ENTITY_TAGS)),
 }
 RATES = (3e-4, 1e-3, 2e-3)
