@@ -43,8 +43,6 @@ PROMISED_EXPERIMENTS = {
     "in-context-emergence",
     "scaling",
     "sparse-attention",
-    "bert-fine-tuning",
-    "bert-ablations",
 }
 G2P = sorted(name for name in PROMISED_CHECKPOINTS if name.startswith("g2p"))
 
