@@ -2,6 +2,8 @@
 
 import os
 import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -26,4 +28,34 @@ def write_whole(path: Path, content: str | bytes) -> None:
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_all(contents: Mapping[Path, str | bytes]) -> None:
+    """Write several files of one folder, each with `write_whole`, all of them or none.
+
+    When one fails, the others become again what they were, and folders that were made for them
+    go away.
+
+    Raises:
+        TypeError: as `write_whole`. OSError: a file that cannot be written.
+    """
+    folders = dict.fromkeys(path.parent for path in contents)
+    parents = [parent for folder in folders for parent in (folder, *folder.parents)]
+    new_folders = [path for path in parents if not path.exists()]
+    before = {path: path.read_bytes() for path in contents if path.is_file()}
+    written: list[Path] = []
+    try:
+        for path, content in contents.items():
+            write_whole(path, content)
+            written.append(path)
+    except BaseException:
+        for path in written:
+            if path in before:
+                write_whole(path, before[path])
+            else:
+                path.unlink()
+        with suppress(OSError):  # one that was not made, or that something else is in by now
+            for path in new_folders:
+                path.rmdir()
         raise

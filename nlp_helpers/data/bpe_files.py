@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from contextlib import suppress
 from pathlib import Path
 
-from nlp_helpers.files import write_whole
+from nlp_helpers.files import write_all
 
 VERSION = "#version: 0.2"  # the first line of merges.txt
 
@@ -146,20 +145,4 @@ def write_files(folder: Path, vocab: dict[str, int], merges: Iterable[tuple[str,
         folder / "vocab.json": json.dumps(vocab),
         folder / "merges.txt": "\n".join([VERSION, *(" ".join(pair) for pair in merges), ""]),
     }
-    new_folders = [path for path in (folder, *folder.parents) if not path.exists()]
-    before = {path: path.read_bytes() for path in contents if path.is_file()}
-    written: list[Path] = []
-    try:
-        for path, content in contents.items():
-            write_whole(path, content)
-            written.append(path)
-    except BaseException:
-        for path in written:
-            if path in before:
-                write_whole(path, before[path])
-            else:
-                path.unlink()
-        with suppress(OSError):  # one that was not made, or that something else is in by now
-            for path in new_folders:
-                path.rmdir()
-        raise
+    write_all(contents)

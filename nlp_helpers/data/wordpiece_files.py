@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from nlp_helpers.data.bpe_files import check_text
-from nlp_helpers.files import write_whole
+from nlp_helpers.files import write_all
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
@@ -151,20 +150,4 @@ def write_files(folder: Path, pieces: Sequence[str], options: Mapping[str, objec
         folder / "vocab.txt": lines,
         folder / "tokenizer_config.json": json.dumps(config, indent=2) + "\n",
     }
-    new_folders = [path for path in (folder, *folder.parents) if not path.exists()]
-    before = {path: path.read_bytes() for path in contents if path.is_file()}
-    written: list[Path] = []
-    try:
-        for path, content in contents.items():
-            write_whole(path, content)
-            written.append(path)
-    except BaseException:
-        for path in written:
-            if path in before:
-                write_whole(path, before[path])
-            else:
-                path.unlink()
-        with suppress(OSError):  # one that was not made, or that something else is in by now
-            for path in new_folders:
-                path.rmdir()
-        raise
+    write_all(contents)

@@ -18,7 +18,8 @@ from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.trainers import BpeTrainer
 from transformers import GPT2Tokenizer, GPT2TokenizerFast
 
-from nlp_helpers.data import bpe, bpe_files
+from nlp_helpers import files
+from nlp_helpers.data import bpe
 from nlp_helpers.data.bpe import ByteLevelBPE, byte_alphabet, merge_steps
 from nlp_helpers.data.bpe_merges import PATTERN, MergeLearner, merge_pair, split_text
 
@@ -468,7 +469,7 @@ def test_a_failed_save_leaves_what_was_there(ours, tmp_path, monkeypatch, failin
         ByteLevelBPE.train("abc", 257).save(folder)
         (folder / "merges.txt").write_text("older")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    write_whole = bpe_files.write_whole
+    write_whole = files.write_whole
 
     def fail(path, content):
         if path.name == failing and content not in before.values():
@@ -476,7 +477,7 @@ def test_a_failed_save_leaves_what_was_there(ours, tmp_path, monkeypatch, failin
             raise OSError("disk full")
         write_whole(path, content)
 
-    monkeypatch.setattr(bpe_files, "write_whole", fail)
+    monkeypatch.setattr(files, "write_whole", fail)
     with pytest.raises(OSError, match="disk full"):
         ours.save(folder)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

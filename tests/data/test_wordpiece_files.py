@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tokenizers import BertWordPieceTokenizer
 from transformers import AutoTokenizer, BertTokenizer
 
-from nlp_helpers.data import wordpiece_files
+from nlp_helpers import files
 from nlp_helpers.data.wordpiece import WordPiece
 from tests.data.wordpiece_texts import OPTIONS, SNIPPETS, SPECIALS
 
@@ -167,7 +167,7 @@ def test_a_failed_save_leaves_what_was_there(tmp_path, monkeypatch, failing, old
         WordPiece(SMALL).save(folder)
         (folder / "vocab.txt").write_text("older")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    write_whole = wordpiece_files.write_whole
+    write_whole = files.write_whole
 
     def fail(path, content):
         if path.name == failing and content not in before.values():
@@ -175,7 +175,7 @@ def test_a_failed_save_leaves_what_was_there(tmp_path, monkeypatch, failing, old
             raise OSError("disk full")
         write_whole(path, content)
 
-    monkeypatch.setattr(wordpiece_files, "write_whole", fail)
+    monkeypatch.setattr(files, "write_whole", fail)
     with pytest.raises(OSError, match="disk full"):
         WordPiece(CASED, False).save(folder)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
