@@ -10,6 +10,7 @@ from nlp_helpers.training import TrainConfig
 from tools import (
     train_bert,
     train_bert_ablations,
+    train_bert_rates,
     train_bert_tasks,
     train_elmo,
     train_elmo_tasks,
@@ -48,6 +49,7 @@ def recipes() -> dict[str, Callable[[], None]]:
         **train_in_context.RECIPES,
         **train_scaling.RECIPES,
         **train_bert.RECIPES,
+        **train_bert_rates.RECIPES,
         **train_bert_tasks.RECIPES,
         **train_bert_ablations.RECIPES,
     }

@@ -78,7 +78,8 @@ def measured(job: tuple[str | None, int]) -> dict:
     for task_name, task in ABLATION_TASKS.items():
         tests = {split: task.examples(n_test(task_name), split, 0) for split in task.tests}
         known = task.examples(N_LABELS, "train", seed)
-        found[task_name] = bert_scores(task, bert, tokenizer, known, tests, seed)
+        rate = task.scratch_rate if name is None else task.learning_rate
+        found[task_name] = bert_scores(task, bert, tokenizer, known, tests, seed, rate)
     print(found, flush=True)
     return found
 
