@@ -43,6 +43,7 @@ PROMISED_EXPERIMENTS = {
     "in-context-emergence",
     "scaling",
     "sparse-attention",
+    "bert-learning-rates",
 }
 G2P = sorted(name for name in PROMISED_CHECKPOINTS if name.startswith("g2p"))
 
