@@ -367,7 +367,7 @@ def test_the_ablations_in_small(ablations):
     assert stored["seed"] == [0, 1]
     assert stored["settings"]["variants"].keys() == train_bert_ablations.VARIANTS.keys()
     tasks = train_bert_ablations.ABLATION_TASKS
-    measures = {"follows": "accuracy", "paraphrase": "accuracy", "sentiment": "accuracy"}
+    measures = {"follows": "accuracy", "entailment": "accuracy", "sentiment": "accuracy"}
     measures["entities"] = "f1"
     words = {"mlm_nats", "mlm_perplexity", "mlm_accuracy"}
     for name, row in rows.items():
