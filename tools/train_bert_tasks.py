@@ -73,7 +73,8 @@ class Task:
     examples: (n, split, seed) -> examples; shape: "text", "pair", "span" or "tags"; n_outputs: of
     the head (1: a number). Each way has a learning rate of its own: the best of RATES in one run
     with 1,000 labels and seed 0, on data of the validation split (library: on other passages of the
-    training split). Where two were equal, it is the one that was better with 200 labels.
+    training split). Where two were equal, or nearly so (library, pre-trained: 71.0 and 71.2), it is
+    the one that was better with 200 labels, if these were tried. See train_bert_rates.
     """
 
     examples: Callable[[int, str, int], list]
