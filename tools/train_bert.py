@@ -169,7 +169,7 @@ def fit(run: Run, model: BERTForPreTraining, tokenizer, ids: dict, variant: Vari
             rows, labels, masker, n_rows, pad, seed, dynamic=variant.dynamic, bucket=True
         )
         phases.append((n_steps, batches))
-    validation = held_out(tokenizer, ids["validation"], run.phases[0][1])
+    validation = held_out(tokenizer, ids["validation"], run.phases[0][1], variant)
 
     def validate(model: BERTForPreTraining) -> float:
         found = scores(model, validation)

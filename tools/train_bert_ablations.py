@@ -14,7 +14,7 @@ from nlp_helpers.data.wordpiece import WordPiece
 from nlp_helpers.experiments import save_experiment
 from nlp_helpers.pretrained import build_bert
 from nlp_helpers.reproducibility import set_seed
-from tools.processes import in_two_processes
+from tools.processes import PARTS, Kept, in_two_processes
 from tools.train_bert import RUNS, Variant, fit, held_out, in_ids, scores
 from tools.train_bert_tasks import TASKS, Task, bert_scores, dropping, n_test, summary
 from tools.train_gpt_tasks import Example, joined
@@ -87,7 +87,7 @@ def measured(job: tuple[str | None, int]) -> dict:
 def ablations() -> None:
     """Chapter 07: no next sentences, static masks, always [MASK], and no pre-training at all."""
     jobs = [(name, seed) for name in (*VARIANTS, None) for seed in SEEDS]
-    runs = in_two_processes(measured, jobs)
+    runs = in_two_processes(Kept(measured, PARTS / "bert-ablations"), jobs)
     results = []
     for name in (*VARIANTS, "no pre-training"):
         of_variant = [run for run in runs if run["variant"] == name]

@@ -40,7 +40,7 @@ from nlp_helpers.span_metrics import entity_scores, span_f1
 from nlp_helpers.training import train
 from tools import bag_of_words, train_gpt_tasks
 from tools.bag_of_spans import fit_spans, fit_tags
-from tools.processes import in_two_processes
+from tools.processes import PARTS, Kept, in_two_processes
 from tools.train_elmo_tasks import spread
 from tools.train_gpt_tasks import (
     LABELLED,
@@ -355,40 +355,37 @@ def bert_scores(
     return {split: scores_of(task, model, read(found), pad) for split, found in tests.items()}
 
 
-def measure(name: str, n_labels: int) -> list[dict]:
-    """Each way's scores on each test set, over the seeds."""
+def measured(job: tuple[str, int, int]) -> dict[str, dict]:
+    """One task with some labels and one seed: each way's scores on each test set."""
+    name, n_labels, seed = job
     task = TASKS[name]
     checkpoint = load_checkpoint(task.checkpoint)
     bert, tokenizer = dropping(checkpoint.model.bert), checkpoint.tokenizer
     tests = {split: task.examples(n_test(name), split, 0) for split in task.tests}
-    found: dict[str, list[dict]] = {}
-    for seed in SEEDS:
-        known = task.examples(n_labels, "train", seed)
-        ways = {
-            "bag of words": lambda known=known: bag_scores(name, known, tests),
-            "BERT, from scratch": lambda known=known, seed=seed: bert_scores(
-                task, fresh(bert, seed), tokenizer, known, tests, seed, task.scratch_rate
-            ),
-            "BERT, pre-trained": lambda known=known, seed=seed: bert_scores(
-                task, bert, tokenizer, known, tests, seed, task.learning_rate
-            ),
-        }
-        if name not in FROM_CHAPTER_06:
-            ways["GPT, pre-trained"] = lambda known=known, seed=seed: gpt_scores(
-                name, known, tests, seed
-            )
-        for way, run in ways.items():
-            found.setdefault(way, []).append(run())
+    known = task.examples(n_labels, "train", seed)
+    new = fresh(bert, seed)
+    found = {
+        "bag of words": bag_scores(name, known, tests),
+        "BERT, from scratch": bert_scores(
+            task, new, tokenizer, known, tests, seed, task.scratch_rate
+        ),
+        "BERT, pre-trained": bert_scores(
+            task, bert, tokenizer, known, tests, seed, task.learning_rate
+        ),
+    }
+    if name not in FROM_CHAPTER_06:
+        found["GPT, pre-trained"] = gpt_scores(name, known, tests, seed)
+    print(job, found, flush=True)
+    return found
+
+
+def results_of(name: str, n_labels: int, of_seeds: Sequence[dict[str, dict]]) -> list[dict]:
+    """Each way's scores over the seeds."""
     results = [
-        {"task": name, "labels": n_labels, "way": way, **summary(scores)}
-        for way, scores in found.items()
+        {"task": name, "labels": n_labels, "way": way, **summary([one[way] for one in of_seeds])}
+        for way in of_seeds[0]
     ]
-    results += from_chapter_06(name, n_labels)
-    for row in results:
-        print(
-            {k: v if isinstance(v, str | int) else rounded(v) for k, v in row.items()}, flush=True
-        )
-    return results
+    return results + from_chapter_06(name, n_labels)
 
 
 def summary(scores: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict]:
@@ -397,10 +394,6 @@ def summary(scores: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict]:
         split: {name: spread([s[split][name] for s in scores]) for name in scores[0][split]}
         for split in scores[0]
     }
-
-
-def rounded(scores: dict) -> dict:
-    return {name: round(value["mean"], 3) for name, value in scores.items()}
 
 
 def from_chapter_06(name: str, n_labels: int) -> list[dict]:
@@ -417,15 +410,15 @@ def from_chapter_06(name: str, n_labels: int) -> list[dict]:
     return [{"task": name, "labels": n_labels, "way": "GPT, pre-trained", **scores}]
 
 
-def measured(job: tuple[str, int]) -> list[dict]:
-    """One job of a process."""
-    return measure(*job)
-
-
 def fine_tuning() -> None:
     """Chapter 07: each task with 50, 200 and 1,000 labels, against scratch, GPT and words."""
-    jobs = [(name, n) for name in TASKS for n in sorted(LABELLED, reverse=True)]
-    results = [row for rows in in_two_processes(measured, jobs) for row in rows]
+    pairs = [(name, n) for name in TASKS for n in sorted(LABELLED, reverse=True)]
+    jobs = [(name, n, seed) for name, n in pairs for seed in SEEDS]
+    runs = in_two_processes(Kept(measured, PARTS / "bert-fine-tuning"), jobs)
+    found = dict(zip(jobs, runs, strict=True))
+    results = []
+    for name, n in pairs:
+        results += results_of(name, n, [found[name, n, seed] for seed in SEEDS])
     result = {
         "question": "What does BERT's pre-training add to each task, with few labels?",
         "date": datetime.date.today().isoformat(),

@@ -288,6 +288,23 @@ def test_fit_trains_with_the_rates_of_its_run_on_the_rows_of_its_variant(
 
 
 @pytest.mark.parametrize("variant", [Variant(), WITHOUT])
+def test_validation_is_on_rows_of_the_variant_and_of_the_first_phase(
+    variant, tokenizer, ids, monkeypatch, capsys
+):
+    def train(model, batches, loss, settings, validate, **named):
+        return validate(model)
+
+    monkeypatch.setattr(train_bert, "train", train)
+    model = tiny(tokenizer).eval()
+    run = Run(None, {}, 0, ((3, 17, 3), (2, 24, 3)))
+    nats = train_bert.fit(run, model, tokenizer, ids, variant, seed=5)
+    rows = train_bert.held_out(tokenizer, ids["validation"], 17, variant)
+    found = train_bert.scores(model, rows)
+    assert nats == found["mlm_nats"]
+    assert str({name: round(value, 4) for name, value in found.items()}) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("variant", [Variant(), WITHOUT])
 def test_the_head_of_next_sentences_is_trained_only_where_they_are_predicted(
     variant, tokenizer, ids
 ):
@@ -351,6 +368,7 @@ def ablations(few_texts, monkeypatch, tmp_path):
     changes = {"RUN": run, "N_TEXTS": 6, "SEEDS": SEEDS, "N_LABELS": N_LABELS}
     changes |= {"ABLATION_TASKS": tasks, "save_experiment": save}
     changes["prepared"] = functools.cache(module.prepared.__wrapped__)
+    changes["PARTS"] = tmp_path / "parts"
     changes["in_two_processes"] = lambda function, jobs: [function(job) for job in jobs]
     for name, value in changes.items():
         monkeypatch.setattr(module, name, value)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from nlp_helpers import experiments
+from nlp_helpers.data import tiny_world_tasks as world
 from nlp_helpers.data.bert_inputs import BERTInputs
 from nlp_helpers.data.bpe import ByteLevelBPE
 from nlp_helpers.data.gpt_inputs import Marks
@@ -101,6 +102,7 @@ def small(bert, gpt, wordpiece, bpe, monkeypatch, tmp_path):
     changes |= {"load_experiment": chapter_06().__getitem__}
     changes |= {"LABELLED": (N_LABELS,), "SEEDS": SEEDS, "DEFAULT_N_TEST": N_TEST}
     changes |= {"N_TEST": {"questions": N_QUESTIONS}, "UPDATES": {N_LABELS: 2}}
+    changes["PARTS"] = tmp_path / "parts"
     changes["in_two_processes"] = lambda function, jobs: [function(job) for job in jobs]
     for name, value in changes.items():
         monkeypatch.setattr(train_bert_tasks, name, value)
@@ -110,6 +112,10 @@ def small(bert, gpt, wordpiece, bpe, monkeypatch, tmp_path):
 
 def weights_of(model):
     return {name: p.detach().clone() for name, p in model.named_parameters()}
+
+
+def of_all_seeds(name):
+    return [train_bert_tasks.measured((name, N_LABELS, seed)) for seed in SEEDS]
 
 
 def equal(some, others):
@@ -190,6 +196,22 @@ def test_the_stored_results_of_chapter_06_are_of_the_same_examples(name):
         }
 
 
+def test_a_row_has_the_mean_of_its_seeds(small, monkeypatch):
+    def measured(job):
+        name, _, seed = job
+        number = list(TASKS).index(name) + seed
+        return {"a way": {split: {"f1": number / 16} for split in TASKS[name].tests}}
+
+    monkeypatch.setattr(train_bert_tasks, "measured", measured)
+    train_bert_tasks.RECIPES["bert-fine-tuning"]()
+    rows = [r for r in small("bert-fine-tuning")["results"] if r["way"] == "a way"]
+    assert [r["task"] for r in rows] == list(TASKS)
+    for number, row in enumerate(rows):
+        for split in TASKS[row["task"]].tests:
+            spread = {"mean": number + 0.5, "least": number, "greatest": number + 1}
+            assert row[split] == {"f1": {key: value / 16 for key, value in spread.items()}}
+
+
 # Which examples, weights and rates each way gets
 
 
@@ -213,7 +235,7 @@ def test_all_ways_and_seeds_are_tested_on_the_same_and_learn_from_the_same_as_ea
 
     for way in ("bag_scores", "bert_scores", "gpt_scores"):
         monkeypatch.setattr(train_bert_tasks, way, keep(way))
-    train_bert_tasks.measure(name, N_LABELS)
+    of_all_seeds(name)
     task = TASKS[name]
     times = {"bag_scores": 1, "bert_scores": 2} | ({"gpt_scores": 1} if name == "entities" else {})
     assert {way: len(calls) for way, calls in seen.items()} == {
@@ -251,7 +273,7 @@ def test_scratch_and_pre_trained_have_their_own_rates_and_weights(
     task = replace(TASKS[name], learning_rate=0.25, scratch_rate=0.125, batch_size=5)
     monkeypatch.setattr(train_bert_tasks, "TASKS", {name: task})
     monkeypatch.setattr(train_bert_tasks, "GPT_RATES", {"questions": 0.5, "entities": 0.75})
-    train_bert_tasks.measure(name, N_LABELS)
+    of_all_seeds(name)
     of_bert = [call for call in trained if hasattr(call.model, "bert")]
     of_gpt = [call for call in trained if hasattr(call.model, "gpt")]
     assert [c.settings.learning_rate for c in of_bert] == [0.125, 0.25] * len(SEEDS)
@@ -277,8 +299,8 @@ def test_scratch_and_pre_trained_have_their_own_rates_and_weights(
 
 def test_gpt_learns_pairs_as_chapter_06_does_with_a_rate_of_its_own(small, trained, monkeypatch):
     monkeypatch.setattr(train_bert_tasks, "GPT_RATES", {"paraphrase": 0.5})
-    train_bert_tasks.measure("paraphrase", N_LABELS)
-    train_bert_tasks.measure("similarity", N_LABELS)
+    of_all_seeds("paraphrase")
+    of_all_seeds("similarity")
     of_gpt = [call for call in trained if hasattr(call.model, "gpt")]
     of_chapter_06 = train_gpt_tasks.TASKS["similarity"].learning_rate
     rates = [call.settings.learning_rate for call in of_gpt]
@@ -349,6 +371,15 @@ def test_dropping_keeps_weights_and_outputs_and_drops_in_training(bert):
     with torch.no_grad():
         other.tokens.weight += 1
     assert not torch.equal(other.tokens.weight, bert.tokens.weight)
+
+
+def test_the_class_1_is_that_of_a_paraphrase():
+    examples = world.paraphrase_examples(20, "train", 3)
+    read = TASKS["paraphrase"].examples(20, "train", 3)
+    assert {e.label for e in examples} == {"different", "paraphrase"}
+    for example, found in zip(examples, read, strict=True):
+        assert found.label == (example.label == "paraphrase")
+        assert found.texts == (" ".join(example.first), " ".join(example.second))
 
 
 # Rows, by hand: "the dogs sat ." is [the dog ##s sat .]
