@@ -44,6 +44,7 @@ PROMISED_EXPERIMENTS = {
     "scaling",
     "sparse-attention",
     "bert-learning-rates",
+    "bert-fine-tuning",
 }
 G2P = sorted(name for name in PROMISED_CHECKPOINTS if name.startswith("g2p"))
 
