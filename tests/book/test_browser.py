@@ -21,6 +21,7 @@ from nlp_helpers.explorables.beam_tree import hypotheses, per_token, probability
 from nlp_helpers.explorables.gate_traces import label
 from nlp_helpers.explorables.gradient_lag import gradient_norms
 from nlp_helpers.explorables.hello_stepper import forward
+from nlp_helpers.explorables.masking import Masking
 from nlp_helpers.scaling import fit_power_law
 from tests.book import browser_checks
 from tests.book.browser_checks import Watch, axe_violations, find_axe, too_wide, visit
@@ -838,6 +839,92 @@ def test_scaling_plot_by_mouse_and_keyboard(chapter):
     expect(part.locator(".nlpx-sp-caution")).to_contain_text("3")
     part.get_by_label("compute", exact=True).check(force=True)
     expect(part.locator(".nlpx-status")).to_contain_text("operations")
+
+
+@only_in("07")
+def test_masking_by_mouse_and_keyboard(chapter):
+    part, state = explorable(chapter, "masking"), state_of(chapter, "masking")
+    masking = Masking(**state)  # the page's own texts: what Python draws of them is what is shown
+    chosen = part.locator("ol.nlpx-ma-row").first.locator("li:has(.nlpx-ma-sign)")
+    totals = part.locator(".nlpx-ma-counts tbody td:nth-child(3)")
+
+    def agrees(**changes) -> None:
+        for trait, value in changes.items():
+            setattr(masking, trait, value)
+        drawn = masking.draw(masking.text, masking.number)
+        n = len(masking.free(masking.text))
+        expect(part.locator(".nlpx-status")).to_contain_text(f": {len(drawn)} of {n} token")
+        places = chosen.evaluate_all("all => all.map(n => Number(n.dataset.place))")
+        assert places == [one.place for one in drawn]
+        assert chosen.locator(".nlpx-ma-now").all_inner_texts() == [one.token for one in drawn]
+        right = part.locator(".nlpx-ma-asked .nlpx-ma-right").all_inner_texts()
+        assert right == [masking.texts[masking.text][place] for place in places]
+        shown = totals.evaluate_all("all => all.map(n => Number(n.dataset.value))")
+        assert shown == [*masking.counts(masking.text, masking.number).values()]
+
+    agrees()
+    part.get_by_label("Text", exact=True).select_option(index=1)
+    agrees(text=1)
+    part.get_by_role("button", name="Mask again").click()
+    agrees(number=masking.number + 1)
+    chapter.keyboard.press("Enter")
+    agrees(number=masking.number + 1)
+    part.get_by_role("button", name="100 draws at once").press("Space")
+    agrees(number=masking.number + 100)
+    part.get_by_role("slider", name="Rate").focus()
+    for key, rate in (("End", 0.5), ("Home", 0.05), ("ArrowRight", 0.06)):
+        chapter.keyboard.press(key)
+        agrees(rate=rate)
+    part.get_by_label("[MASK] / random / kept").select_option("100/0/0 (always [MASK])")
+    agrees(shares=[1.0, 0.0, 0.0])
+    part.get_by_label("[MASK] / random / kept").select_option("80/10/10 vs 100/0/0")
+    agrees(shares=[0.8, 0.1, 0.1])
+    other = part.locator(".nlpx-ma-other .nlpx-ma-mask")
+    expect(other).to_have_count(len(masking.draw(1, masking.number)))
+    part.get_by_role("radio", name="static").check(force=True)
+    agrees(dynamic=False)
+    part.get_by_role("button", name="Next epoch").click()
+    agrees(number=masking.number + 1)
+    expect(part.locator(".nlpx-status")).to_contain_text("masked as in epoch 1")
+    part.get_by_role("button", name="Start again").press("Enter")
+    agrees(number=1)
+
+
+@only_in("07")
+def test_masked_word_by_mouse_and_keyboard(chapter):
+    part, state = explorable(chapter, "masked-word"), state_of(chapter, "masked-word")
+    tiles, item = part.locator(".nlpx-mw-line > *"), state["items"][1]
+    part.get_by_label("Sentence", exact=True).select_option(index=1)
+    tokens, places = item["tokens"], item["places"]
+
+    def shows(place: int, model: int) -> None:
+        expect(tiles.nth(place)).to_have_attribute("aria-pressed", "true")
+        expect(tiles.nth(place)).to_be_focused()
+        words = f"[MASK] stands for \u201c{tokens[place]}\u201d."
+        expect(part.locator(".nlpx-status")).to_contain_text(words)
+        for m, answers in enumerate(item["answers"]):
+            answer, one = answers[places.index(place)], part.locator(".nlpx-mw-part").nth(m)
+            expect(one.locator(".nlpx-mw-nothing")).to_be_visible(visible=answer is None)
+            if answer is None:
+                continue
+            bars = one.locator("tbody tr [data-value]")
+            values = bars.evaluate_all("nodes => nodes.map(n => Number(n.dataset.value))")
+            assert values[: len(answer["tokens"])] == answer["probabilities"]
+            true = one.locator("tr.nlpx-mw-true")
+            expect(true.locator("td").first).to_have_text(f"{answer['rank']:,}")
+            expect(true.locator("bdi")).to_have_text(tokens[place])
+        seen = tiles.evaluate_all("all => all.map(n => n.classList.contains('nlpx-mw-seen'))")
+        left = state["reads"][model] == "left"
+        assert seen == [i < place if left else i != place for i in range(len(tokens))]
+
+    tiles.nth(places[3]).click()
+    shows(places[3], 0)
+    for key, place in (("ArrowRight", places[4]), ("End", places[-1]), ("Home", places[0])):
+        chapter.keyboard.press(key)
+        shows(place, 0)
+    part.get_by_role("radio", name=f"{state['models'][1]} reads").check(force=True)
+    tiles.nth(places[2]).click()
+    shows(places[2], 1)
 
 
 @every_chapter

@@ -45,6 +45,7 @@ PROMISED_EXPERIMENTS = {
     "sparse-attention",
     "bert-learning-rates",
     "bert-fine-tuning",
+    "bert-ablations",
 }
 G2P = sorted(name for name in PROMISED_CHECKPOINTS if name.startswith("g2p"))
 
