@@ -147,7 +147,7 @@ def test_committed_notebook_runs_without_solutions(path: Path, tmp_path: Path) -
     assert exercise_problems(nb) == []
     student = student_version(nb)
     expected = nbformat.reads(dumps(student), as_version=4)
-    execute(student, tmp_path)
+    execute(student, tmp_path, keep_env=True)  # two threads beside another test: ten times slower
     for old, new in zip(expected.cells, student.cells, strict=True):
         tags = set(tags_of(old))
         if old.cell_type == "code" and not tags & {"nbval-ignore-output", "live-only"}:
