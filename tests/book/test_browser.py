@@ -85,8 +85,6 @@ def new_page(browser: Browser, homes) -> Iterator[Callable[..., tuple[Page, Watc
 def chapter(request, new_page, homes) -> Page:
     """The first chapter, or the one that a test is given by `every_chapter` or `only_in`."""
     name = getattr(request, "param", FIRST)
-    if name not in CHAPTERS:
-        pytest.skip(f"the book has no chapter {name} yet")
     page, _ = new_page()
     assert visit(page, f"{homes['file']}{name}.html") == []
     return page
@@ -192,8 +190,6 @@ SEARCHED = {
 )
 def test_search_finds_the_chapter(new_page, homes, root, home, words):
     name = numbered(SEARCHED[words])
-    if name not in CHAPTERS:
-        pytest.skip(f"the book has no chapter {name} yet")
     page, watch = new_page(home)
     visit(page, f"{homes[home]}{LANDING}.html")
     page.keyboard.press("Control+k")
